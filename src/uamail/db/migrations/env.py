@@ -1,0 +1,15 @@
+"""What alembic runs: the migrations over the connection it is given."""
+
+from alembic import context
+
+from uamail.models import Base
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,706 @@
+"""The first schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from uamail.db import immutable
+from uamail.models.base import Id, Instant, Json
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "action",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("ua", sa.String(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("mode", sa.String(), nullable=False),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("closed_reason", sa.String(), nullable=True),
+        sa.Column("closed_by", sa.String(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.CheckConstraint("mode IN ('individual', 'petition')", name=op.f("ck_action_mode_legal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_action")),
+        sa.UniqueConstraint("ua", "ordinal", name=op.f("uq_action_ua_ordinal")),
+    )
+    op.create_table(
+        "audit_checkpoint",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_checkpoint")),
+        sa.UniqueConstraint("size", name=op.f("uq_audit_checkpoint_size")),
+    )
+    op.create_table(
+        "audit_event",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+    )
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_event_type", ["type", "id"], unique=False)
+
+    op.create_table(
+        "hold",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("placed_by", sa.String(), nullable=False),
+        sa.Column("placed_at", Instant(), nullable=False),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.Column("lifted_at", Instant(), nullable=True),
+        sa.CheckConstraint(
+            "scope IN ('action', 'target', 'mailbox', 'domain', 'relay', 'office', 'all')",
+            name=op.f("ck_hold_scope_legal"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
+    )
+    with op.batch_alter_table("hold", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_hold_active",
+            ["scope", "key"],
+            unique=True,
+            sqlite_where=sa.text("lifted_at IS NULL"),
+            postgresql_where=sa.text("lifted_at IS NULL"),
+        )
+
+    op.create_table(
+        "lane",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("domain", sa.String(), nullable=False),
+        sa.CheckConstraint("kind IN ('mailbox', 'domain')", name=op.f("ck_lane_kind_legal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
+        sa.UniqueConstraint("key", name=op.f("uq_lane_key")),
+    )
+    op.create_table(
+        "office",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("return_address", Json, nullable=False),
+        sa.Column("reply_to", sa.String(), nullable=False),
+        sa.Column("zone", sa.String(), nullable=False),
+        sa.Column("languages", Json, nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_office")),
+        sa.UniqueConstraint("country", name=op.f("uq_office_country")),
+    )
+    op.create_table(
+        "operator",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("offices", Json, nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=True),
+        sa.Column("key_hash", sa.String(), nullable=True),
+        sa.Column("totp_wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("disabled_at", Instant(), nullable=True),
+        sa.CheckConstraint("role IN ('operator', 'releaser', 'auditor', 'admin')", name=op.f("ck_operator_role_legal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operator")),
+        sa.UniqueConstraint("name", name=op.f("uq_operator_name")),
+    )
+    op.create_table(
+        "pacing_limit",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("burst", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("period_seconds", sa.Integer(), nullable=False),
+        sa.Column("arrival_us", sa.BigInteger(), nullable=False),
+        sa.Column("window", Json, nullable=True),
+        sa.Column("daily_cap", sa.Integer(), nullable=True),
+        sa.Column("paused_until", Instant(), nullable=True),
+        sa.Column("paused_why", sa.String(), nullable=True),
+        sa.CheckConstraint("scope IN ('mailbox', 'domain', 'relay', 'all')", name=op.f("ck_pacing_limit_scope_legal")),
+        sa.CheckConstraint("burst > 0 AND count > 0 AND period_seconds > 0", name=op.f("ck_pacing_limit_positive")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pacing_limit")),
+        sa.UniqueConstraint("scope", "key", name=op.f("uq_pacing_limit_scope_key")),
+    )
+    op.create_table(
+        "relay",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("paused_until", Instant(), nullable=True),
+        sa.Column("paused_why", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_relay")),
+        sa.UniqueConstraint("name", name=op.f("uq_relay_name")),
+    )
+    op.create_table(
+        "signer",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("lookup", sa.LargeBinary(), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
+        sa.Column("contact", sa.Boolean(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("erased_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signer")),
+        sa.UniqueConstraint("lookup", name=op.f("uq_signer_lookup")),
+    )
+    op.create_table(
+        "suppression",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("lookup", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("placed_by", sa.String(), nullable=False),
+        sa.Column("placed_at", Instant(), nullable=False),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.Column("lifted_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression")),
+    )
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_suppression_active",
+            ["channel", "lookup"],
+            unique=True,
+            sqlite_where=sa.text("lifted_at IS NULL"),
+            postgresql_where=sa.text("lifted_at IS NULL"),
+        )
+
+    op.create_table(
+        "tombstone",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("lookup", sa.LargeBinary(), nullable=False),
+        sa.Column("erased_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tombstone")),
+        sa.UniqueConstraint("lookup", name=op.f("uq_tombstone_lookup")),
+    )
+    op.create_table(
+        "action_revision",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("index_number", sa.String(), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("issued", sa.Date(), nullable=False),
+        sa.Column("deadline_at", Instant(), nullable=True),
+        sa.Column("content", Json, nullable=False),
+        sa.Column("added_at", Instant(), nullable=False),
+        sa.Column("added_by", sa.String(), nullable=False),
+        sa.CheckConstraint("number > 0", name=op.f("ck_action_revision_number_positive")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_action_revision_action_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_action_revision")),
+        sa.UniqueConstraint("action_id", "number", name=op.f("uq_action_revision_action_id_number")),
+        sa.UniqueConstraint("action_id", "sha256", name=op.f("uq_action_revision_action_id_sha256")),
+    )
+    op.create_table(
+        "address",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("postcode", sa.String(), nullable=True),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.CheckConstraint("version > 0", name=op.f("ck_address_version_positive")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_address_action_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
+        sa.UniqueConstraint("action_id", "key", "version", name=op.f("uq_address_action_id_key_version")),
+    )
+    op.create_table(
+        "audit_leaf",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("leaf_hash", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["audit_event.id"], name=op.f("fk_audit_leaf_event_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_leaf")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_audit_leaf_event_id")),
+    )
+    op.create_table(
+        "audit_span",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("first_id", sa.BigInteger(), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["audit_event.id"], name=op.f("fk_audit_span_event_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_span")),
+    )
+    with op.batch_alter_table("audit_span", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_span_event", ["event_id"], unique=False)
+        batch_op.create_index("ix_audit_span_member", ["subject", "first_id", "last_id"], unique=False)
+
+    op.create_table(
+        "counter",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("recipient_key", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_counter_action_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_counter")),
+        sa.UniqueConstraint(
+            "action_id",
+            "kind",
+            "recipient_key",
+            "channel",
+            "state",
+            name=op.f("uq_counter_action_id_kind_recipient_key_channel_state"),
+        ),
+    )
+    op.create_table(
+        "import_run",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("profile", sa.String(), nullable=False),
+        sa.Column("file_sha256", sa.String(), nullable=False),
+        sa.Column("encoding", sa.String(), nullable=False),
+        sa.Column("delimiter", sa.String(), nullable=False),
+        sa.Column("consent_wording", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("next_ordinal", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("identical", sa.Integer(), nullable=False),
+        sa.Column("conflicting", sa.Integer(), nullable=False),
+        sa.Column("quarantined", sa.Integer(), nullable=False),
+        sa.Column("started_at", Instant(), nullable=False),
+        sa.Column("finished_at", Instant(), nullable=True),
+        sa.CheckConstraint("state IN ('running', 'finished')", name=op.f("ck_import_run_state_legal")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_import_run_action_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_run")),
+        sa.UniqueConstraint(
+            "action_id",
+            "source",
+            "file_sha256",
+            "number",
+            name=op.f("uq_import_run_action_id_source_file_sha256_number"),
+        ),
+    )
+    op.create_table(
+        "address_lines",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("address_id", Id, nullable=False),
+        sa.Column("script", sa.String(), nullable=False),
+        sa.Column("lines", Json, nullable=False),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_address_lines_address_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_address_lines")),
+        sa.UniqueConstraint("address_id", "script", name=op.f("uq_address_lines_address_id_script")),
+    )
+    op.create_table(
+        "appeal",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("signer_id", Id, nullable=False),
+        sa.Column("import_id", Id, nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("content_mac", sa.LargeBinary(), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("disclosure", sa.String(), nullable=False),
+        sa.Column("consent", sa.Boolean(), nullable=False),
+        sa.Column("reply_consent", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("signed_at", Instant(), nullable=False),
+        sa.Column("received_at", Instant(), nullable=False),
+        sa.Column("routed_at", Instant(), nullable=True),
+        sa.Column("withdrawn_at", Instant(), nullable=True),
+        sa.Column("touched", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "disclosure IN ('none', 'initials', 'name', 'town', 'address')", name=op.f("ck_appeal_disclosure_legal")
+        ),
+        sa.CheckConstraint("origin IN ('model', 'edited', 'own')", name=op.f("ck_appeal_origin_legal")),
+        sa.CheckConstraint(
+            "state IN ('unconfirmed', 'received', 'withdrawn', 'expired', 'erased')", name=op.f("ck_appeal_state_legal")
+        ),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_appeal_action_id")),
+        sa.ForeignKeyConstraint(["import_id"], ["import_run.id"], name=op.f("fk_appeal_import_id")),
+        sa.ForeignKeyConstraint(["office_id"], ["office.id"], name=op.f("fk_appeal_office_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_appeal_revision_id")),
+        sa.ForeignKeyConstraint(["signer_id"], ["signer.id"], name=op.f("fk_appeal_signer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appeal")),
+        sa.UniqueConstraint("action_id", "source", "external_id", name=op.f("uq_appeal_action_id_source_external_id")),
+    )
+    with op.batch_alter_table("appeal", schema=None) as batch_op:
+        batch_op.create_index("ix_appeal_action_state", ["action_id", "state", "id"], unique=False)
+        batch_op.create_index("ix_appeal_signer", ["signer_id"], unique=False)
+        batch_op.create_index(
+            "ix_appeal_touched",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("touched"),
+            postgresql_where=sa.text("touched"),
+        )
+        batch_op.create_index(
+            "ix_appeal_unrouted",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("routed_at IS NULL AND state = 'received'"),
+            postgresql_where=sa.text("routed_at IS NULL AND state = 'received'"),
+        )
+
+    op.create_table(
+        "model_letter",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("paragraphs", Json, nullable=False),
+        sa.Column("demands", Json, nullable=False),
+        sa.Column("closing", sa.String(), nullable=False),
+        sa.Column("review", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.CheckConstraint("review IN ('draft', 'approved')", name=op.f("ck_model_letter_review_legal")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_model_letter_revision_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_model_letter")),
+        sa.UniqueConstraint("revision_id", "language", name=op.f("uq_model_letter_revision_id_language")),
+    )
+    op.create_table(
+        "petition_run",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("first_appeal_id", sa.BigInteger(), nullable=False),
+        sa.Column("last_appeal_id", sa.BigInteger(), nullable=False),
+        sa.Column("signatures", sa.Integer(), nullable=False),
+        sa.Column("frozen_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_petition_run_action_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_petition_run_revision_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_petition_run")),
+    )
+    op.create_table(
+        "release",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("standing_until", Instant(), nullable=True),
+        sa.Column("deliveries", sa.Integer(), nullable=False),
+        sa.Column("preview_sha256", sa.String(), nullable=False),
+        sa.Column("requested_by", sa.String(), nullable=False),
+        sa.Column("requested_at", Instant(), nullable=False),
+        sa.Column("approved_by", sa.String(), nullable=True),
+        sa.Column("approved_at", Instant(), nullable=True),
+        sa.CheckConstraint("state IN ('requested', 'approved', 'revoked')", name=op.f("ck_release_state_legal")),
+        sa.CheckConstraint("approved_by IS NULL OR approved_at IS NOT NULL", name=op.f("ck_release_approval_whole")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_release_action_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_release_revision_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
+    )
+    with op.batch_alter_table("release", schema=None) as batch_op:
+        batch_op.create_index("ix_release_action", ["action_id", "channel"], unique=False)
+
+    op.create_table(
+        "target",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("address_id", Id, nullable=True),
+        sa.Column("email", sa.String(), nullable=True),
+        sa.Column("lane_id", Id, nullable=True),
+        sa.Column("fax", sa.String(), nullable=True),
+        sa.Column("zone", sa.String(), nullable=False),
+        sa.Column("disclosure_cap", sa.String(), nullable=False),
+        sa.Column("reply_allowed", sa.Boolean(), nullable=False),
+        sa.Column("channels", Json, nullable=False),
+        sa.Column("copy_for", Json, nullable=False),
+        sa.Column("joint", sa.String(), nullable=True),
+        sa.Column("name", Json, nullable=False),
+        sa.Column("role", Json, nullable=False),
+        sa.Column("salutation", Json, nullable=False),
+        sa.CheckConstraint("kind IN ('primary', 'additional', 'copy')", name=op.f("ck_target_kind_legal")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_target_action_id")),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_target_address_id")),
+        sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_target_lane_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_target_revision_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_target")),
+        sa.UniqueConstraint("revision_id", "key", name=op.f("uq_target_revision_id_key")),
+    )
+    op.create_table(
+        "batch",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("parent_id", Id, nullable=True),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("address_id", Id, nullable=False),
+        sa.Column("release_id", Id, nullable=True),
+        sa.Column("profile", sa.String(), nullable=False),
+        sa.Column("mode", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease_until", Instant(), nullable=True),
+        sa.Column("pieces", sa.Integer(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("sheets", sa.Integer(), nullable=True),
+        sa.Column("weight_mg", sa.Integer(), nullable=True),
+        sa.Column("pdf_sha256", sa.String(), nullable=True),
+        sa.Column("manifest_sha256", sa.String(), nullable=True),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("changed_at", Instant(), nullable=False),
+        sa.CheckConstraint("mode IN ('individual', 'bundle', 'hand-delivery')", name=op.f("ck_batch_mode_legal")),
+        sa.CheckConstraint(
+            "state IN ('open', 'sealed', 'rendered', 'approved', 'released', 'printed', 'posted', 'cancelled')",
+            name=op.f("ck_batch_state_legal"),
+        ),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_batch_action_id")),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_batch_address_id")),
+        sa.ForeignKeyConstraint(["office_id"], ["office.id"], name=op.f("fk_batch_office_id")),
+        sa.ForeignKeyConstraint(["parent_id"], ["batch.id"], name=op.f("fk_batch_parent_id")),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_batch_release_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch")),
+    )
+    with op.batch_alter_table("batch", schema=None) as batch_op:
+        batch_op.create_index("ix_batch_state", ["state", "id"], unique=False)
+        batch_op.create_index(
+            "uq_batch_open",
+            ["office_id", "address_id", "profile", "action_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
+
+    op.create_table(
+        "exclusion",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("appeal_id", Id, nullable=False),
+        sa.Column("recipient_key", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "reason IN ('sender_country', 'no_consent', 'petition_run')", name=op.f("ck_exclusion_reason_legal")
+        ),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_exclusion_action_id")),
+        sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_exclusion_appeal_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exclusion")),
+    )
+    with op.batch_alter_table("exclusion", schema=None) as batch_op:
+        batch_op.create_index("ix_exclusion_action", ["action_id", "recipient_key", "channel", "reason"], unique=False)
+        batch_op.create_index("uq_exclusion", ["appeal_id", "recipient_key", "channel"], unique=True)
+
+    op.create_table(
+        "vault_item",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("signer_id", Id, nullable=False),
+        sa.Column("appeal_id", Id, nullable=True),
+        sa.Column("event_id", Id, nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("box", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("kind IN ('identity', 'body', 'opening')", name=op.f("ck_vault_item_kind_legal")),
+        sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_vault_item_appeal_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["audit_event.id"], name=op.f("fk_vault_item_event_id")),
+        sa.ForeignKeyConstraint(["signer_id"], ["signer.id"], name=op.f("fk_vault_item_signer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vault_item")),
+    )
+    with op.batch_alter_table("vault_item", schema=None) as batch_op:
+        batch_op.create_index("ix_vault_item_appeal", ["appeal_id"], unique=False)
+        batch_op.create_index("ix_vault_item_event", ["event_id"], unique=False)
+        batch_op.create_index("ix_vault_item_signer", ["signer_id", "kind"], unique=False)
+
+    op.create_table(
+        "batch_file",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("stored_as", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_batch_file_batch_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch_file")),
+        sa.UniqueConstraint("batch_id", "name", name=op.f("uq_batch_file_batch_id_name")),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("appeal_id", Id, nullable=True),
+        sa.Column("run_id", Id, nullable=True),
+        sa.Column("target_id", Id, nullable=True),
+        sa.Column("recipient_key", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("occasion", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("not_after", Instant(), nullable=True),
+        sa.Column("lane_id", Id, nullable=True),
+        sa.Column("address_id", Id, nullable=True),
+        sa.Column("batch_id", Id, nullable=True),
+        sa.Column("release_id", Id, nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("deaths", sa.Integer(), nullable=False),
+        sa.Column("lease_until", Instant(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("changed_at", Instant(), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'claimed') = (lease_until IS NOT NULL)", name=op.f("ck_delivery_lease_when_claimed")
+        ),
+        sa.CheckConstraint(
+            "(state IN ('held', 'suppressed')) = (reason IS NOT NULL)", name=op.f("ck_delivery_reason_when_stopped")
+        ),
+        sa.CheckConstraint("channel IN ('mail', 'print', 'fax')", name=op.f("ck_delivery_channel_legal")),
+        sa.CheckConstraint(
+            "kind IN ('appeal', 'copy', 'petition', 'confirm', 'receipt', 'notice')",
+            name=op.f("ck_delivery_kind_legal"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('queued', 'held', 'suppressed', 'claimed', 'uncertain', 'accepted', 'refused', 'bounced', 'batched', 'posted', 'returned', 'expired', 'withdrawn', 'cancelled')",
+            name=op.f("ck_delivery_state_legal"),
+        ),
+        sa.CheckConstraint("(appeal_id IS NULL) <> (run_id IS NULL)", name=op.f("ck_delivery_one_origin")),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_delivery_action_id")),
+        sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_delivery_address_id")),
+        sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_delivery_appeal_id")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_delivery_batch_id")),
+        sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_delivery_lane_id")),
+        sa.ForeignKeyConstraint(["office_id"], ["office.id"], name=op.f("fk_delivery_office_id")),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_delivery_release_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_delivery_revision_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["petition_run.id"], name=op.f("fk_delivery_run_id")),
+        sa.ForeignKeyConstraint(["target_id"], ["target.id"], name=op.f("fk_delivery_target_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
+    )
+    with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_action_state", ["action_id", "state", "id"], unique=False)
+        batch_op.create_index("ix_delivery_batch", ["batch_id"], unique=False)
+        batch_op.create_index(
+            "ix_delivery_batching",
+            ["channel", "address_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
+            "ix_delivery_claim",
+            ["lane_id", "due_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
+            "ix_delivery_lease",
+            ["lease_until"],
+            unique=False,
+            sqlite_where=sa.text("state = 'claimed'"),
+            postgresql_where=sa.text("state = 'claimed'"),
+        )
+        batch_op.create_index("ix_delivery_release", ["release_id"], unique=False)
+        batch_op.create_index(
+            "uq_delivery_appeal",
+            ["kind", "appeal_id", "recipient_key", "channel", "occasion"],
+            unique=True,
+            sqlite_where=sa.text("appeal_id IS NOT NULL"),
+            postgresql_where=sa.text("appeal_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "uq_delivery_run",
+            ["kind", "run_id", "recipient_key", "channel", "occasion"],
+            unique=True,
+            sqlite_where=sa.text("run_id IS NOT NULL"),
+            postgresql_where=sa.text("run_id IS NOT NULL"),
+        )
+
+    op.create_table(
+        "attempt",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("delivery_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("relay_id", Id, nullable=True),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("started_at", Instant(), nullable=False),
+        sa.Column("data_at", Instant(), nullable=True),
+        sa.Column("finished_at", Instant(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("stage", sa.String(), nullable=True),
+        sa.Column("reply_code", sa.Integer(), nullable=True),
+        sa.Column("enhanced_code", sa.String(), nullable=True),
+        sa.Column("reply_text", sa.String(), nullable=True),
+        sa.Column("queue_id", sa.String(), nullable=True),
+        sa.Column("tls", sa.String(), nullable=True),
+        sa.Column("commitment", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "outcome IN ('accepted', 'deferred', 'refused', 'uncertain', 'unsent')",
+            name=op.f("ck_attempt_outcome_legal"),
+        ),
+        sa.CheckConstraint("(finished_at IS NULL) = (outcome IS NULL)", name=op.f("ck_attempt_outcome_when_finished")),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_attempt_delivery_id")),
+        sa.ForeignKeyConstraint(["relay_id"], ["relay.id"], name=op.f("fk_attempt_relay_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
+        sa.UniqueConstraint("delivery_id", "number", name=op.f("uq_attempt_delivery_id_number")),
+    )
+    with op.batch_alter_table("attempt", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attempt_message_id"), ["message_id"], unique=False)
+        batch_op.create_index(
+            "uq_attempt_open",
+            ["delivery_id"],
+            unique=True,
+            sqlite_where=sa.text("finished_at IS NULL"),
+            postgresql_where=sa.text("finished_at IS NULL"),
+        )
+
+    op.create_table(
+        "piece",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("delivery_id", Id, nullable=False),
+        sa.Column("recipient_key", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("first_page", sa.Integer(), nullable=True),
+        sa.Column("last_page", sa.Integer(), nullable=True),
+        sa.Column("commitment", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('printed', 'held', 'damaged', 'posted', 'returned', 'removed')",
+            name=op.f("ck_piece_state_legal"),
+        ),
+        sa.CheckConstraint("last_page IS NULL OR last_page >= first_page", name=op.f("ck_piece_page_order")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_piece_batch_id")),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_piece_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_piece")),
+        sa.UniqueConstraint("batch_id", "number", name=op.f("uq_piece_batch_id_number")),
+    )
+    with op.batch_alter_table("piece", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_piece_delivery",
+            ["delivery_id"],
+            unique=True,
+            sqlite_where=sa.text("state NOT IN ('held', 'removed')"),
+            postgresql_where=sa.text("state NOT IN ('held', 'removed')"),
+        )
+
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    for statement in immutable.sqlite_statements() if sqlite else immutable.postgres_statements():
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the record is not taken back: restore a backup instead")

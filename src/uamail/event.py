@@ -1,0 +1,62 @@
+"""The canonical audit event: what is written, byte for byte, when something happened."""
+
+import hashlib
+import json
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+VERSION = 1
+# An event is a fact with ids; a text that does not fit has no business in it.
+MAX_BYTES = 1024
+
+Fact: TypeAlias = str | int | bool | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened: `type` is "noun:participle", `facts` hold ids, codes and hashes, never a name."""
+
+    type: str
+    at: datetime
+    actor: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    def canonical(self) -> bytes:
+        """UTF-8 JSON in NFC with sorted keys and no spaces, at most 1,024 bytes (the RFC 8785 subset without floats).
+
+        Raises ValueError when a fact is not a string, an integer, a boolean or null, or the event is too long.
+        """
+        for key, value in self.facts.items():
+            if not isinstance(value, str | int | bool | None):
+                raise ValueError(f"fact {key} of {self.type} is a {type(value).__name__}")
+        data = {**self.facts, "v": VERSION, "type": self.type, "at": stamp(self.at), "actor": self.actor}
+        text = canonical_json(data)
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"event {self.type} has {len(text)} bytes, at most {MAX_BYTES} are allowed")
+        return text
+
+
+def stamp(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds; raises ValueError for a time without a zone."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone cannot be recorded")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def canonical_json(data: Mapping[str, object]) -> bytes:
+    """The canonical bytes of plain data: sorted keys, no spaces, UTF-8 in NFC."""
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return unicodedata.normalize("NFC", text).encode()
+
+
+def commitment(salt: bytes, private: Mapping[str, object]) -> str:
+    """Hex SHA-256 over a 32-byte salt and the canonical private part: says nothing until it is opened."""
+    return hashlib.sha256(salt + canonical_json(private)).hexdigest()
+
+
+def new_salt() -> bytes:
+    return secrets.token_bytes(32)

@@ -1,0 +1,1 @@
+"""Craft: words. One letter for one target in one language."""

@@ -1,0 +1,52 @@
+"""Ground floor: what is kept, and which moves are allowed."""
+
+from uamail.models.action import Action, ActionRevision, ModelLetter, Target
+from uamail.models.address import Address, AddressLines
+from uamail.models.appeal import Appeal, ImportRun
+from uamail.models.attempt import Attempt
+from uamail.models.audit import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
+from uamail.models.base import Base
+from uamail.models.batch import Batch, BatchFile, Piece
+from uamail.models.counter import Counter
+from uamail.models.delivery import Delivery, Exclusion, PetitionRun
+from uamail.models.lane import Lane, Limit
+from uamail.models.office import Office
+from uamail.models.operator import Operator
+from uamail.models.relay import Relay
+from uamail.models.release import Hold, Release, Suppression
+from uamail.models.signer import Signer, Tombstone, VaultItem
+
+__all__ = [
+    "Action",
+    "ActionRevision",
+    "Address",
+    "AddressLines",
+    "Appeal",
+    "Attempt",
+    "AuditCheckpoint",
+    "AuditEvent",
+    "AuditLeaf",
+    "AuditSpan",
+    "Base",
+    "Batch",
+    "BatchFile",
+    "Counter",
+    "Delivery",
+    "Exclusion",
+    "Hold",
+    "ImportRun",
+    "Lane",
+    "Limit",
+    "ModelLetter",
+    "Office",
+    "Operator",
+    "PetitionRun",
+    "Piece",
+    "Relay",
+    "Release",
+    "Signer",
+    "Suppression",
+    "Target",
+    "Tombstone",
+    "VaultItem",
+]

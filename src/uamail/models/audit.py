@@ -1,0 +1,94 @@
+"""The record: events that are only ever inserted, the sets they cover, and the leaves of the evidence tree."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from uamail.event import Event
+from uamail.models.base import Base
+
+
+class AuditEvent(Base):
+    """One canonical event; `body` is what is hashed. Triggers forbid changing or deleting it."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_type", "type", "id"),)
+
+    type: Mapped[str]
+    at: Mapped[datetime]
+    body: Mapped[bytes]
+
+
+class AuditSpan(Base):
+    """A run of consecutive ids that an event covers: a set is kept as its spans."""
+
+    __tablename__ = "audit_span"
+    __table_args__ = (
+        Index("ix_audit_span_member", "subject", "first_id", "last_id"),
+        Index("ix_audit_span_event", "event_id"),
+    )
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("audit_event.id"))
+    subject: Mapped[str]
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class AuditLeaf(Base):
+    """The place of an event in the evidence tree (`id` is the sequence number + 1) and its RFC 9162 leaf hash."""
+
+    __tablename__ = "audit_leaf"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("audit_event.id"), unique=True)
+    leaf_hash: Mapped[bytes]
+
+
+class AuditCheckpoint(Base):
+    """A signed statement of the tree's size and root (C2SP checkpoint)."""
+
+    __tablename__ = "audit_checkpoint"
+
+    size: Mapped[int] = mapped_column(BigInteger, unique=True)
+    root: Mapped[bytes]
+    note: Mapped[str]
+    at: Mapped[datetime]
+
+
+def record(session: Session, event: Event) -> int:
+    """Write an event in the caller's transaction; returns its id."""
+    values = {"type": event.type, "at": event.at, "body": event.canonical()}
+    return session.execute(insert(AuditEvent).values(**values).returning(AuditEvent.id)).scalar_one()
+
+
+def record_set(session: Session, event: Event, subject: str, ids: Iterable[int]) -> int:
+    """Write one event that covers a set: its count and the hash of its member list are facts of the event."""
+    spans = to_spans(ids)
+    facts = {**event.facts, "n": sum(last - first + 1 for first, last in spans), "set": spans_hash(subject, spans)}
+    if len(spans) == 1 and spans[0][0] == spans[0][1]:
+        facts = {**event.facts, subject: spans[0][0]}
+    event_id = record(session, Event(event.type, event.at, event.actor, facts))
+    session.execute(
+        insert(AuditSpan),
+        [{"event_id": event_id, "subject": subject, "first_id": first, "last_id": last} for first, last in spans],
+    )
+    return event_id
+
+
+def to_spans(ids: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted, merged (first, last) pairs."""
+    spans: list[tuple[int, int]] = []
+    for one in sorted(set(ids)):
+        if spans and spans[-1][1] == one - 1:
+            spans[-1] = (spans[-1][0], one)
+        else:
+            spans.append((one, one))
+    return spans
+
+
+def spans_hash(subject: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Hex SHA-256 over "subject:1-7,9-9": what an auditor recomputes from the kept list."""
+    listed = ",".join(f"{first}-{last}" for first, last in spans)
+    return hashlib.sha256(f"{subject}:{listed}".encode()).hexdigest()

@@ -1,0 +1,244 @@
+"""Deliveries: one appeal, one recipient, one channel; which moves between states are allowed, and how one is made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from uamail.event import Event, Fact
+from uamail.models import appeal, audit, counter
+from uamail.models.base import Base, one_of
+
+KINDS = ("appeal", "copy", "petition", "confirm", "receipt", "notice")
+# What a target or an embassy gets; the rest is mail to the supporter.
+LETTERS = ("appeal", "copy", "petition")
+SUPPORTER = ("confirm", "receipt", "notice")
+CHANNELS = ("mail", "print", "fax")
+HOLD_REASONS = (
+    "deadline",
+    "closed",
+    "consent",
+    "glyph",
+    "no_address",
+    "revised",
+    "review",
+    "poison",
+    "content",
+    "operator",
+    "stopped",
+    "language",
+)
+# decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
+MOVES: Mapping[str, tuple[str, ...]] = {
+    "queued": ("held", "suppressed", "claimed", "batched", "expired", "withdrawn", "cancelled"),
+    "held": ("queued", "suppressed", "expired", "withdrawn", "cancelled"),
+    "suppressed": ("queued", "withdrawn", "cancelled"),
+    "claimed": ("queued", "held", "uncertain", "accepted", "refused"),
+    "uncertain": ("queued", "accepted", "refused", "bounced", "cancelled"),
+    "accepted": ("bounced",),
+    "refused": ("queued", "cancelled"),
+    "bounced": ("queued", "cancelled"),
+    "batched": ("queued", "held", "posted", "withdrawn", "cancelled"),
+    "posted": ("returned",),
+    "returned": ("queued", "cancelled"),
+    "expired": ("held", "queued", "cancelled"),
+    "withdrawn": (),
+    "cancelled": (),
+}
+STATES = tuple(MOVES)
+# States in which something may still happen without a person.
+MOVING = ("queued", "claimed")
+# What may still be stopped: nothing of it has left the house.
+UNSENT = ("queued", "held", "suppressed")
+
+_QUEUED = text("state = 'queued'")
+_OF_APPEAL = text("appeal_id IS NOT NULL")
+_OF_RUN = text("run_id IS NOT NULL")
+
+
+class Delivery(Base):
+    """What one recipient gets of one appeal by one channel (or of a petition run)."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        one_of("kind", KINDS),
+        one_of("channel", CHANNELS),
+        one_of("state", STATES),
+        CheckConstraint("(appeal_id IS NULL) <> (run_id IS NULL)", name="one_origin"),
+        CheckConstraint("(state IN ('held', 'suppressed')) = (reason IS NOT NULL)", name="reason_when_stopped"),
+        CheckConstraint("(state = 'claimed') = (lease_until IS NOT NULL)", name="lease_when_claimed"),
+        # The heart of "none twice": a recipient is written to once per appeal, channel and occasion.
+        Index(
+            "uq_delivery_appeal",
+            *("kind", "appeal_id", "recipient_key", "channel", "occasion"),
+            unique=True,
+            sqlite_where=_OF_APPEAL,
+            postgresql_where=_OF_APPEAL,
+        ),
+        Index(
+            "uq_delivery_run",
+            *("kind", "run_id", "recipient_key", "channel", "occasion"),
+            unique=True,
+            sqlite_where=_OF_RUN,
+            postgresql_where=_OF_RUN,
+        ),
+        # The claim's own index: flat from ten thousand rows to three million.
+        Index("ix_delivery_claim", "lane_id", "due_at", "id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+        Index("ix_delivery_batching", "channel", "address_id", "id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+        Index("ix_delivery_action_state", "action_id", "state", "id"),
+        Index(
+            "ix_delivery_lease",
+            "lease_until",
+            sqlite_where=text("state = 'claimed'"),
+            postgresql_where=text("state = 'claimed'"),
+        ),
+        Index("ix_delivery_batch", "batch_id"),
+        Index("ix_delivery_release", "release_id"),
+    )
+
+    kind: Mapped[str]
+    action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
+    revision_id: Mapped[int] = mapped_column(ForeignKey("action_revision.id"))
+    office_id: Mapped[int] = mapped_column(ForeignKey("office.id"))
+    appeal_id: Mapped[int | None] = mapped_column(ForeignKey("appeal.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("petition_run.id"))
+    target_id: Mapped[int | None] = mapped_column(ForeignKey("target.id"))
+    # A target's key, or "signer"; never null, or receipts could double (NULLs are distinct in a unique index).
+    recipient_key: Mapped[str]
+    channel: Mapped[str]
+    # Tells receipts of one appeal apart: "settled", "posted", "held"; empty for letters.
+    occasion: Mapped[str] = mapped_column(default="")
+    language: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    note: Mapped[str | None]
+    due_at: Mapped[datetime]
+    # The deadline it may not go out after; null for none, or when a named person has let it go all the same.
+    not_after: Mapped[datetime | None]
+    lane_id: Mapped[int | None] = mapped_column(ForeignKey("lane.id"))
+    address_id: Mapped[int | None] = mapped_column(ForeignKey("address.id"))
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
+    release_id: Mapped[int | None] = mapped_column(ForeignKey("release.id"))
+    # Committed when claimed, before any work; every later step is fenced by it.
+    attempts: Mapped[int] = mapped_column(default=0)
+    # Claims whose worker died before the body was begun: after a few the delivery is held as poison.
+    deaths: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class PetitionRun(Base):
+    """One frozen set of signatures that goes out as a joint letter with a roll."""
+
+    __tablename__ = "petition_run"
+
+    action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
+    revision_id: Mapped[int] = mapped_column(ForeignKey("action_revision.id"))
+    first_appeal_id: Mapped[int] = mapped_column(BigInteger)
+    last_appeal_id: Mapped[int] = mapped_column(BigInteger)
+    signatures: Mapped[int]
+    frozen_at: Mapped[datetime]
+
+
+class Exclusion(Base):
+    """Why an appeal has no delivery to a target by a channel: the other half of the balance."""
+
+    __tablename__ = "exclusion"
+    __table_args__ = (
+        Index("uq_exclusion", "appeal_id", "recipient_key", "channel", unique=True),
+        Index("ix_exclusion_action", "action_id", "recipient_key", "channel", "reason"),
+        one_of("reason", ("sender_country", "no_consent", "petition_run")),
+    )
+
+    action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
+    appeal_id: Mapped[int] = mapped_column(ForeignKey("appeal.id"))
+    recipient_key: Mapped[str]
+    channel: Mapped[str]
+    reason: Mapped[str]
+
+
+def create(
+    session: Session, rows: Sequence[Mapping[str, Any]], *, now: datetime, actor: str, event: str = "delivery:routed"
+) -> list[int]:
+    """Insert deliveries and write one event for the set; a delivery that exists already is left alone.
+
+    Returns the ids of the new ones.
+    """
+    if not rows:
+        return []
+    stamped = [{"created_at": now, "changed_at": now, "due_at": now, **row} for row in rows]
+    statement = _insert_missing(session).returning(
+        Delivery.id, Delivery.action_id, Delivery.kind, Delivery.recipient_key, Delivery.channel, Delivery.state
+    )
+    made = session.execute(statement, stamped).all()
+    if made:
+        counter.add(session, made, state_of=lambda row: row.state)
+        audit.record_set(
+            session, Event(event, now, actor, {"action": made[0].action_id}), "delivery", [row.id for row in made]
+        )
+    return [row.id for row in made]
+
+
+def move(
+    session: Session,
+    ids: Iterable[int],
+    *,
+    from_: str,
+    to: str,
+    now: datetime,
+    actor: str,
+    facts: Mapping[str, Fact] | None = None,
+    **columns: Any,
+) -> list[int]:
+    """Move those of `ids` that are in `from_` to `to`, with one event `delivery:<to>` over them.
+
+    Returns the ids that were moved: a caller that fences compares them with what it asked for.
+    Raises ValueError for a move the state machine does not know.
+    """
+    if to not in MOVES[from_]:
+        raise ValueError(f"a delivery cannot go from {from_} to {to}")
+    wanted = sorted(set(ids))
+    if not wanted:
+        return []
+    reset = {"reason": None, "note": None, "lease_until": None}
+    rows = _update(session, wanted, from_, {**reset, **columns, "state": to, "changed_at": now})
+    if rows:
+        counter.subtract(session, rows, state_of=lambda _: from_)
+        counter.add(session, rows, state_of=lambda _: to)
+        if to not in MOVING:
+            appeal.touch(session, [row.appeal_id for row in rows if row.kind in LETTERS])
+        event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})
+        audit.record_set(session, event, "delivery", [row.id for row in rows])
+    return sorted(row.id for row in rows)
+
+
+def _update(session: Session, ids: list[int], from_: str, values: Mapping[str, Any]) -> list[Any]:
+    rows: list[Any] = []
+    # SQLite takes 32,766 bound values in a statement; a thousand at a time is as fast.
+    for start in range(0, len(ids), 1000):
+        statement = (
+            update(Delivery)
+            .where(Delivery.id.in_(ids[start : start + 1000]), Delivery.state == from_)
+            .values(**values)
+            .returning(
+                Delivery.id,
+                Delivery.action_id,
+                Delivery.appeal_id,
+                Delivery.kind,
+                Delivery.recipient_key,
+                Delivery.channel,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        rows.extend(session.execute(statement).all())
+    return rows
+
+
+def _insert_missing(session: Session) -> Any:
+    dialect = session.get_bind().dialect.name
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return make(Delivery).on_conflict_do_nothing()
