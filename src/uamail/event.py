@@ -13,6 +13,8 @@ VERSION = 1
 # An event is a fact with ids; a text that does not fit has no business in it.
 MAX_BYTES = 1024
 
+_OWN = frozenset({"v", "type", "at", "actor"})
+
 Fact: TypeAlias = str | int | bool | None
 
 
@@ -31,6 +33,8 @@ class Event:
         Raises ValueError when a fact is not a string, an integer, a boolean or null, or the event is too long.
         """
         for key, value in self.facts.items():
+            if key in _OWN:
+                raise ValueError(f"{key} is the event's own and cannot be a fact of {self.type}")
             if not isinstance(value, str | int | bool | None):
                 raise ValueError(f"fact {key} of {self.type} is a {type(value).__name__}")
         data = {**self.facts, "v": VERSION, "type": self.type, "at": stamp(self.at), "actor": self.actor}

@@ -1,6 +1,6 @@
 """How fast mail may go: the arithmetic of limits (GCRA) and of forecasts. Pure: no clock, no rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -75,3 +75,14 @@ def finishes(loads: Iterable[Load], now: datetime) -> tuple[datetime, Load | Non
         if needed > slowest[0]:
             slowest = (needed, load)
     return now + slowest[0], slowest[1]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of this installation: one per scope, and a mailbox's, domain's or relay's own where it has one."""
+
+    scopes: Mapping[str, Rate]
+    own: Mapping[str, Rate]
+
+    def of(self, scope: str, key: str) -> Rate:
+        return self.own.get(key, self.scopes[scope])

@@ -62,7 +62,6 @@ class RetrySettings(_Section):
     first_seconds: float = Field(gt=0)
     factor: float = Field(ge=1)
     most_seconds: float = Field(gt=0)
-    greylist_seconds: float = Field(gt=0)
     give_up_hours: float = Field(gt=0)
     poison_attempts: int = Field(ge=1)
     relay_pause_seconds: float = Field(gt=0)

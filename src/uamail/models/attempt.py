@@ -27,7 +27,7 @@ class Attempt(Base):
     number: Mapped[int]
     worker: Mapped[str]
     relay_id: Mapped[int | None] = mapped_column(ForeignKey("relay.id"))
-    message_id: Mapped[str] = mapped_column(index=True)
+    message_id: Mapped[str | None] = mapped_column(index=True)
     started_at: Mapped[datetime]
     data_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

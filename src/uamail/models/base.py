@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Integer, LargeBinary, MetaData
-from sqlalchemy.dialects.sqlite import JSON as SQLITE_JSON
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import JSON, TypeDecorator
 
 # SQLite only numbers rows by itself in an INTEGER PRIMARY KEY.
 Id = BigInteger().with_variant(Integer(), "sqlite")
-Json = JSON().with_variant(SQLITE_JSON(), "sqlite")
+Json = JSON().with_variant(sqlite.JSON(), "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -59,3 +59,9 @@ def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     """A CHECK that `column` holds one of `values`: the legal words stand in the schema."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_legal")
+
+
+def insert_missing(session: Session, table: type[Base]) -> Any:
+    """An INSERT that leaves a row alone when one with the same unique key is there (ON CONFLICT DO NOTHING)."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return make(table).on_conflict_do_nothing()

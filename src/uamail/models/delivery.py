@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.event import Event, Fact
 from uamail.models import appeal, audit, counter
-from uamail.models.base import Base, one_of
+from uamail.models.base import Base, insert_missing, one_of
 
 KINDS = ("appeal", "copy", "petition", "confirm", "receipt", "notice")
 # What a target or an embassy gets; the rest is mail to the supporter.
@@ -30,6 +29,8 @@ HOLD_REASONS = (
     "operator",
     "stopped",
     "language",
+    "deferred",
+    "unwritable",
 )
 # decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
 MOVES: Mapping[str, tuple[str, ...]] = {
@@ -122,6 +123,8 @@ class Delivery(Base):
     address_id: Mapped[int | None] = mapped_column(ForeignKey("address.id"))
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
     release_id: Mapped[int | None] = mapped_column(ForeignKey("release.id"))
+    # A person has read own words that say more than the disclosure level, and let them go.
+    cleared: Mapped[bool] = mapped_column(default=False)
     # Committed when claimed, before any work; every later step is fenced by it.
     attempts: Mapped[int] = mapped_column(default=0)
     # Claims whose worker died before the body was begun: after a few the delivery is held as poison.
@@ -171,7 +174,7 @@ def create(
     if not rows:
         return []
     stamped = [{"created_at": now, "changed_at": now, "due_at": now, **row} for row in rows]
-    statement = _insert_missing(session).returning(
+    statement = insert_missing(session, Delivery).returning(
         Delivery.id, Delivery.action_id, Delivery.kind, Delivery.recipient_key, Delivery.channel, Delivery.state
     )
     made = session.execute(statement, stamped).all()
@@ -236,9 +239,3 @@ def _update(session: Session, ids: list[int], from_: str, values: Mapping[str, A
         )
         rows.extend(session.execute(statement).all())
     return rows
-
-
-def _insert_missing(session: Session) -> Any:
-    dialect = session.get_bind().dialect.name
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return make(Delivery).on_conflict_do_nothing()

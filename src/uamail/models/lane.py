@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from uamail.models.base import Base, one_of
+from uamail.models.base import Base, insert_missing, one_of
 
 SCOPES = ("mailbox", "domain", "relay", "all")
 
@@ -20,6 +20,8 @@ class Lane(Base):
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
     domain: Mapped[str]
+    # A worker was told to drain it until then; a lost nudge is repeated after that.
+    nudged_until: Mapped[datetime | None]
 
 
 class Limit(Base):
@@ -46,3 +48,22 @@ class Limit(Base):
     daily_cap: Mapped[int | None]
     paused_until: Mapped[datetime | None]
     paused_why: Mapped[str | None]
+
+
+def lane_for(session: Session, kind: str, mailbox: str) -> int:
+    """The lane of an address: its mailbox's for a target, its domain's for a supporter; made when it is new."""
+    domain = mailbox.rpartition("@")[2].lower()
+    key = f"{kind}:{mailbox.lower() if kind == 'mailbox' else domain}"
+    found = session.execute(select(Lane.id).where(Lane.key == key)).scalar_one_or_none()
+    if found is not None:
+        return found
+    session.execute(insert_missing(session, Lane).values(key=key, kind=kind, domain=domain))
+    return session.execute(select(Lane.id).where(Lane.key == key)).scalar_one()
+
+
+def limits_of(lane: Lane, relay: str) -> list[tuple[str, str]]:
+    """The (scope, key) of every limit that applies to a lane over a relay."""
+    scopes = [("all", ""), ("domain", lane.domain), ("relay", relay)]
+    if lane.kind == "mailbox":
+        scopes.append(("mailbox", lane.key.removeprefix("mailbox:")))
+    return scopes

@@ -1,0 +1,1 @@
+"""Craft: action files to values and back."""

@@ -1,0 +1,1 @@
+"""Craft: files in. Tables of signatures from other systems."""

@@ -1,0 +1,135 @@
+"""One installation, opened: its settings, database, keys and store. What every roof stands on."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from uamail import settings as setting
+from uamail.db import Database, migrate
+from uamail.errors import NotFound, SettingError
+from uamail.mail.relay import Relay, Timeouts
+from uamail.pacing import Rate, Rates
+from uamail.paths import Home
+from uamail.pipeline.batching import Rules
+from uamail.pipeline.dispatch import Terms
+from uamail.pipeline.sending import House
+from uamail.settings import LimitSettings, Settings
+from uamail.store import Store
+from uamail.vault import Keyring
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A home with everything opened on first use.
+
+    `pacing` False lifts the limits (rehearsals on a loopback relay only).
+    """
+
+    settings: Settings
+    pacing: bool = True
+
+    @cached_property
+    def home(self) -> Home:
+        return self.settings.home
+
+    @cached_property
+    def db(self) -> Database:
+        return Database(self.settings.database_url, pool_size=self.settings.work.threads + 4)
+
+    @cached_property
+    def keys(self) -> Keyring:
+        return Keyring.load(self.home.keys)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.home.store)
+
+    @cached_property
+    def house(self) -> House:
+        return House(mail=self.settings.mail, keys=self.keys, templates_dir=self.settings.operator_templates)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """The relay in use. Raises SettingError when it is not configured or its terms are unsafe."""
+        name = self.settings.mail.relay
+        chosen = self.settings.relays.get(name)
+        if chosen is None:
+            raise SettingError("mail.relay", name, f"there is no [relays.{name}]")
+        password = self.settings.relay_password(name)
+        return Relay(
+            name=name,
+            host=chosen.host,
+            port=chosen.port,
+            helo=self.settings.mail.helo or self.settings.mail.domain,
+            tls=chosen.tls,
+            username=chosen.username or None,
+            password=password.get_secret_value() if password else None,
+            max_connections=chosen.max_connections,
+            messages_per_connection=chosen.messages_per_connection,
+            timeouts=Timeouts(connect=chosen.connect_seconds, command=chosen.command_seconds, dot=chosen.dot_seconds),
+            ca_file=chosen.ca_file or None,
+        )
+
+    @cached_property
+    def rates(self) -> Rates:
+        return Rates(
+            scopes={scope: _rate(one) for scope, one in self.settings.pacing.items()},
+            own={key: _rate(one) for key, one in self.settings.limits.items()},
+        )
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What claims go by. Raises SettingError when the limits are lifted for a relay that is not on this machine."""
+        if not self.pacing and not self.relay.loopback:
+            raise SettingError("--no-pacing", self.relay.host, "only for rehearsals: the relay must be on loopback")
+        work = self.settings.work
+        return Terms(
+            relay=self.relay.name,
+            rehearsal=self.relay.loopback,
+            rates=self.rates if self.pacing else None,
+            lease=timedelta(seconds=work.lease_seconds),
+            most=work.claim,
+        )
+
+    @cached_property
+    def print_rules(self) -> Rules:
+        chosen = self.settings.print
+        return Rules(
+            profile=chosen.profile,
+            profiles=chosen.profiles,
+            mode=chosen.mode,
+            seal_pieces=chosen.seal_pieces,
+            seal_after=timedelta(hours=chosen.seal_hours),
+        )
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def create(root: Path) -> Installation:
+    """Make a home (directories 0700, keys 0600, database); safe to repeat."""
+    home = Home(root)
+    for directory in home.directories():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Keyring.create(home.keys)
+    if not home.settings_file.exists():
+        home.settings_file.write_text(
+            "# Only what differs from the defaults; config/uamail.toml explains every setting.\n"
+        )
+    made = open_home(root, migrated=False)
+    os.umask(0o077)
+    migrate.upgrade(made.db)
+    return made
+
+
+def open_home(root: Path, *, pacing: bool = True, migrated: bool = True) -> Installation:
+    """Open an existing home. Raises NotFound when there is none."""
+    if migrated and not Home(root).keys.is_dir():
+        raise NotFound(f"no home at {root}: uamail init --home {root}")
+    return Installation(setting.load(root), pacing=pacing)
+
+
+def _rate(one: LimitSettings) -> Rate:
+    return Rate(one.burst, one.count, one.period_seconds)

@@ -1,0 +1,1 @@
+"""Craft: evidence. A Merkle tree over audit events, its checkpoints and proofs."""

@@ -1,0 +1,1 @@
+"""Craft: e-mail. Addresses, messages, the SMTP door and what relays reply."""

@@ -1,0 +1,199 @@
+"""Recall: closing, correcting, stopping and withdrawing hold what is unsent and list what is beyond reach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.orm import Session
+
+from uamail.errors import NotFound, RuleRefused
+from uamail.event import Event
+from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold, appeal, audit, delivery
+from uamail.models.base import insert_missing
+from uamail.models.delivery import LETTERS, UNSENT
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What a stop did: letters held, and batches that are sealed or further, which a person must fetch back."""
+
+    held: int
+    batches: tuple[tuple[str, str, int], ...]
+
+
+def close(session: Session, action: Action, *, reason: str, on: date, now: datetime, actor: str) -> Recalled:
+    """Close an action and hold what is unsent. Raises RuleRefused when it is closed already."""
+    if action.closed_on is not None:
+        raise RuleRefused(f"action {action.key} was closed on {action.closed_on}")
+    action.closed_on, action.closed_reason, action.closed_by = on, reason, actor
+    audit.record(session, Event("action:closed", now, actor, {"action": action.id, "why": reason[:200]}))
+    return _hold_unsent(session, Delivery.action_id == action.id, action.id, "closed", now=now, actor=actor)
+
+
+def reopen(session: Session, action: Action, *, now: datetime, actor: str) -> int:
+    """Open a closed action again; its held letters are queued. Returns how many."""
+    if action.closed_on is None:
+        raise RuleRefused(f"action {action.key} is not closed")
+    action.closed_on = action.closed_reason = action.closed_by = None
+    audit.record(session, Event("action:reopened", now, actor, {"action": action.id}))
+    held = Delivery.action_id == action.id, Delivery.state == "held", Delivery.reason == "closed"
+    ids = session.execute(select(Delivery.id).where(*held)).scalars().all()
+    return len(delivery.move(session, ids, from_="held", to="queued", now=now, actor=actor, due_at=now))
+
+
+def revise(session: Session, action_id: int, *, now: datetime, actor: str) -> Recalled:
+    """After a new revision: what was signed under an older one and is unsent waits for a person."""
+    newest = select(func.max(ActionRevision.id)).where(ActionRevision.action_id == action_id).scalar_subquery()
+    older = (Delivery.action_id == action_id) & (Delivery.revision_id < newest)
+    return _hold_unsent(session, older, action_id, "revised", now=now, actor=actor)
+
+
+def expire(session: Session, *, now: datetime, actor: str) -> int:
+    """Hold queued letters whose deadline has come; the office decides about them. Returns how many."""
+    ids = session.execute(
+        select(Delivery.id).where(Delivery.state == "queued", Delivery.not_after <= now).order_by(Delivery.id)
+    ).scalars()
+    facts = {"reason": "deadline"}
+    return len(
+        delivery.move(
+            session,
+            ids,
+            from_="queued",
+            to="held",
+            now=now,
+            actor=actor,
+            facts=facts,
+            reason="deadline",
+            release_id=None,
+        )
+    )
+
+
+def _hold_unsent(
+    session: Session, chosen: ColumnElement[bool], action_id: int, reason: str, *, now: datetime, actor: str
+) -> Recalled:
+    letters = select(Delivery.id).where(chosen, Delivery.kind.in_(LETTERS))
+    held = _hold(session, letters.where(Delivery.state == "queued"), "queued", reason, now=now, actor=actor)
+    gathered = letters.join(Batch, Batch.id == Delivery.batch_id).where(
+        Delivery.state == "batched", Batch.state == "open"
+    )
+    held += _unbatch(session, gathered, to="held", now=now, actor=actor, reason=reason)
+    return Recalled(held, recall_list(session, action_id))
+
+
+def _hold(session: Session, query: Select[Any], from_: str, reason: str, *, now: datetime, actor: str) -> int:
+    ids = session.execute(query).scalars().all()
+    facts = {"reason": reason}
+    return len(delivery.move(session, ids, from_=from_, to="held", now=now, actor=actor, facts=facts, reason=reason))
+
+
+def _unbatch(session: Session, query: Select[Any], *, to: str, now: datetime, actor: str, reason: str | None) -> int:
+    """Take letters out of open batches, whose counts follow."""
+    ids = session.execute(query).scalars().all()
+    counts = session.execute(
+        select(Delivery.batch_id, func.count()).where(Delivery.id.in_(ids)).group_by(Delivery.batch_id)
+    ).all()
+    for batch_id, n in counts:
+        session.execute(update(Batch).where(Batch.id == batch_id).values(pieces=Batch.pieces - n))
+    extra = {"reason": reason} if reason else {}
+    facts = {"reason": reason} if reason else None
+    moved = delivery.move(
+        session, ids, from_="batched", to=to, now=now, actor=actor, facts=facts, batch_id=None, **extra
+    )
+    return len(moved)
+
+
+def recall_list(session: Session, action_id: int) -> tuple[tuple[str, str, int], ...]:
+    """Batches of an action that are sealed or further: name, state, pieces."""
+    beyond = ("sealed", "rendered", "approved", "released", "printed")
+    rows = session.execute(
+        select(Batch).where(Batch.action_id == action_id, Batch.state.in_(beyond)).order_by(Batch.id)
+    ).scalars()
+    return tuple((one.name, one.state, one.pieces) for one in rows)
+
+
+def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> Recalled:
+    """A supporter takes the appeal back: what is unsent is withdrawn, what has gone is listed."""
+    one = session.get(Appeal, appeal_id)
+    if one is None:
+        raise NotFound(f"no appeal {appeal_id}; uamail appeals list shows them")
+    if one.state == "withdrawn":
+        raise RuleRefused(f"appeal {appeal_id} was withdrawn already")
+    one.state, one.withdrawn_at = "withdrawn", now
+    audit.record_set(session, Event("appeal:withdrawn", now, actor), "appeal", [appeal_id])
+    moved = 0
+    mine = select(Delivery.id).where(Delivery.appeal_id == appeal_id, Delivery.kind.in_(LETTERS))
+    for state in UNSENT:
+        ids = session.execute(mine.where(Delivery.state == state)).scalars().all()
+        moved += len(delivery.move(session, ids, from_=state, to="withdrawn", now=now, actor=actor))
+    gathered = mine.join(Batch, Batch.id == Delivery.batch_id).where(Delivery.state == "batched", Batch.state == "open")
+    moved += _unbatch(session, gathered, to="withdrawn", now=now, actor=actor, reason=None)
+    appeal.touch(session, [appeal_id])
+    rows = session.execute(
+        select(Batch)
+        .join(Delivery, Delivery.batch_id == Batch.id)
+        .where(Delivery.appeal_id == appeal_id, Delivery.state == "batched")
+    ).scalars()
+    return Recalled(moved, tuple((found.name, found.state, 1) for found in rows))
+
+
+def stop(session: Session, scope: str, key: str, *, reason: str, now: datetime, actor: str) -> bool:
+    """A kill switch: claims ask for it in their own statement, so it acts with the next claim. False: it was on."""
+    values = {"scope": scope, "key": key, "reason": reason, "placed_by": actor, "placed_at": now}
+    made = session.execute(insert_missing(session, Hold).values(**values).returning(Hold.id)).scalar_one_or_none()
+    if made is not None:
+        audit.record(session, Event("hold:placed", now, actor, {"scope": scope, "key": key, "why": reason[:200]}))
+    return made is not None
+
+
+def start(session: Session, scope: str, key: str, *, now: datetime, actor: str) -> bool:
+    """Lift a kill switch; False when none was on."""
+    lifted = session.execute(
+        update(Hold)
+        .where(Hold.scope == scope, Hold.key == key, Hold.lifted_at.is_(None))
+        .values(lifted_at=now, lifted_by=actor)
+        .returning(Hold.id)
+    ).scalar_one_or_none()
+    if lifted is not None:
+        audit.record(session, Event("hold:lifted", now, actor, {"scope": scope, "key": key}))
+    return lifted is not None
+
+
+def hold(session: Session, ids: Sequence[int], *, note: str, now: datetime, actor: str) -> int:
+    """Hold single queued letters by hand."""
+    facts = {"reason": "operator"}
+    return len(
+        delivery.move(
+            session, ids, from_="queued", to="held", now=now, actor=actor, facts=facts, reason="operator", note=note
+        )
+    )
+
+
+def unhold(session: Session, ids: Sequence[int], *, now: datetime, actor: str) -> int:
+    """Queue held letters again. Raises RuleRefused for those a deadline or a missing consent holds."""
+    grave = select(Delivery.id, Delivery.reason).where(
+        Delivery.id.in_(ids), Delivery.state == "held", Delivery.reason.in_(("deadline", "consent", "closed"))
+    )
+    found = session.execute(grave).first()
+    if found is not None:
+        remedy = {
+            "deadline": "release it with --reason",
+            "consent": "without consent it cannot go",
+            "closed": "reopen the action",
+        }[found.reason]
+        raise RuleRefused(f"delivery {found.id} is held because of {found.reason}: {remedy}")
+    return len(delivery.move(session, ids, from_="held", to="queued", now=now, actor=actor, due_at=now, cleared=True))
+
+
+def retry(session: Session, ids: Sequence[int], *, now: datetime, actor: str) -> int:
+    """Try refused or bounced letters again, or deferred ones at once."""
+    done = 0
+    for state in ("refused", "bounced"):
+        done += len(delivery.move(session, ids, from_=state, to="queued", now=now, actor=actor, due_at=now))
+    waiting = update(Delivery).where(Delivery.id.in_(ids), Delivery.state == "queued", Delivery.due_at > now)
+    early = session.execute(waiting.values(due_at=now).returning(Delivery.id)).scalars().all()
+    if early:
+        audit.record_set(session, Event("delivery:hastened", now, actor), "delivery", early)
+    return done + len(early)

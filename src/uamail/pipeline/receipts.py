@@ -1,0 +1,129 @@
+"""The desk for mail to supporters: what became of each letter, read in one go, and the mail that says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uamail import identity
+from uamail.letters.language import match
+from uamail.letters.receipt import OCCASIONS, ReceiptLine, available, receipt
+from uamail.letters.words import MailWords
+from uamail.models import ActionRevision, Appeal, AuditCheckpoint, Delivery, Signer, Target, VaultItem
+from uamail.models.delivery import LETTERS
+from uamail.pipeline.writing import in_language
+from uamail.vault import Keyring
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One mail to a supporter with all that is needed to write it; the address still sealed."""
+
+    delivery_id: int
+    occasion: str
+    language: str
+    signer_id: int
+    wrapped_key: bytes
+    identity_box: bytes
+    reference: str
+    title: Mapping[str, str]
+    letters: tuple[Mapping[str, Any], ...]
+    checkpoint: str | None
+
+
+def notices(session: Session, delivery_ids: Sequence[int]) -> list[Notice]:
+    """The notices of deliveries to supporters, as things stand now; erased signers are left out."""
+    query = (
+        select(Delivery, Signer.wrapped_key, Signer.id.label("signer_id"), VaultItem.box, ActionRevision)
+        .join(Appeal, Appeal.id == Delivery.appeal_id)
+        .join(Signer, Signer.id == Appeal.signer_id)
+        .join(VaultItem, (VaultItem.signer_id == Signer.id) & (VaultItem.kind == "identity"))
+        .join(ActionRevision, ActionRevision.id == Delivery.revision_id)
+        .where(Delivery.id.in_(delivery_ids), Signer.wrapped_key.is_not(None))
+        .order_by(Delivery.id)
+    )
+    rows = session.execute(query).all()
+    letters = _letters(session, [row.Delivery.appeal_id for row in rows])
+    note = session.execute(select(AuditCheckpoint.note).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar()
+    return [
+        Notice(
+            delivery_id=row.Delivery.id,
+            occasion=row.Delivery.occasion,
+            language=row.Delivery.language,
+            signer_id=row.signer_id,
+            wrapped_key=row.wrapped_key,
+            identity_box=row.box,
+            reference=f"UA {row.ActionRevision.content['ua']}",
+            title=row.ActionRevision.content["title"],
+            letters=tuple(letters.get(row.Delivery.appeal_id, ())),
+            checkpoint=note,
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A mail to a supporter in words, the language it really is in, and whom it is for."""
+
+    words: MailWords
+    language: str
+    name: str
+    address: str
+
+    def __repr__(self) -> str:
+        return f"Told(language={self.language!r})"
+
+
+def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, list[dict[str, Any]]]:
+    query = (
+        select(Delivery.appeal_id, Delivery.channel, Delivery.state, Delivery.reason, Delivery.changed_at, Target.name)
+        .add_columns(Delivery.batch_id, Target.position)
+        .join(Target, Target.id == Delivery.target_id)
+        .where(Delivery.appeal_id.in_(appeal_ids), Delivery.kind.in_(LETTERS))
+        .order_by(Delivery.appeal_id, Target.position, Delivery.channel)
+    )
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.appeal_id, []).append(
+            {
+                "name": row.name,
+                "channel": row.channel,
+                "state": row.state,
+                "reason": row.reason,
+                "batch": f"B{row.batch_id}" if row.batch_id else None,
+                "date": row.changed_at,
+            }
+        )
+    return found
+
+
+def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
+    """The words of the mail, and whom it is for. Raises InputError where a template is wrong."""
+    person = identity.unseal(keys, notice.wrapped_key, notice.identity_box, signer_id=notice.signer_id)
+    words = receipt(
+        language=notice.language,
+        ua_reference=notice.reference,
+        title=in_language(notice.title, notice.language),
+        lines=[_line(letter, notice.language) for letter in notice.letters],
+        checkpoint=notice.checkpoint,
+        occasion=notice.occasion,
+        templates_dir=templates_dir,
+    )
+    folder = f"mail/{OCCASIONS[notice.occasion]}"
+    spoken = match(notice.language, available(folder, templates_dir)) or "en"
+    return Told(words=words, language=spoken, name=person.name, address=person.email or "")
+
+
+def _line(letter: Mapping[str, Any], tag: str) -> ReceiptLine:
+    moment: datetime = letter["date"]
+    detail = {"reason": letter["reason"], "batch": letter["batch"], "date": moment.date().isoformat()}
+    return ReceiptLine(
+        target_name=in_language(letter["name"], tag),
+        channel=letter["channel"],
+        state=letter["state"],
+        detail={key: value for key, value in detail.items() if value is not None},
+    )

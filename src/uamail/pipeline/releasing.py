@@ -1,0 +1,145 @@
+"""Releasing: a named person lets one frozen run of letters go; importing alone sends nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from uamail.errors import NotFound, RuleRefused
+from uamail.event import Event, Fact
+from uamail.models import Action, ActionRevision, Batch, Delivery, Release, appeal, audit, batch, delivery
+from uamail.models.delivery import LETTERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a release would cover: letters that are free to go, and letters past their deadline."""
+
+    revision_id: int
+    channel: str
+    queued: tuple[int, ...]
+    late: tuple[int, ...]
+    batches: tuple[int, ...]
+
+    @property
+    def letters(self) -> int:
+        return len(self.queued) + len(self.late)
+
+
+def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run:
+    """The letters of the newest revision that a release now would cover; past-deadline ones only when asked for."""
+    revision_id = session.execute(
+        select(ActionRevision.id)
+        .where(ActionRevision.action_id == action.id)
+        .order_by(ActionRevision.number.desc())
+        .limit(1)
+    ).scalar_one()
+    chosen = (
+        Delivery.action_id == action.id,
+        Delivery.revision_id == revision_id,
+        Delivery.channel == channel,
+        Delivery.kind.in_(LETTERS),
+    )
+    queued = select(Delivery.id).where(*chosen, Delivery.state == "queued", Delivery.release_id.is_(None))
+    overdue = select(Delivery.id).where(*chosen, Delivery.state == "held", Delivery.reason == "deadline")
+    batches = select(Batch.id).where(Batch.action_id == action.id, Batch.state == "approved")
+    return Run(
+        revision_id=revision_id,
+        channel=channel,
+        queued=tuple(session.execute(queued.order_by(Delivery.id)).scalars()),
+        late=tuple(session.execute(overdue.order_by(Delivery.id)).scalars()) if late else (),
+        batches=tuple(session.execute(batches.order_by(Batch.id)).scalars()) if channel == "print" else (),
+    )
+
+
+def request(
+    session: Session,
+    action: Action,
+    run: Run,
+    *,
+    preview_sha256: str,
+    reason: str | None,
+    standing_until: datetime | None,
+    now: datetime,
+    actor: str,
+) -> int:
+    """Freeze the run under a release that still waits for its approval; returns the release's id.
+
+    Raises RuleRefused for a closed action, and for letters past their deadline without a reason.
+    """
+    if action.closed_on is not None:
+        raise RuleRefused(f"action {action.key} is closed: uamail action reopen {action.key}")
+    if run.late and not reason:
+        raise RuleRefused("the deadline has passed: agree it with the office and give --reason")
+    if not (run.letters or run.batches or standing_until):
+        raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}")
+    made = Release(
+        action_id=action.id,
+        revision_id=run.revision_id,
+        channel=run.channel,
+        state="requested",
+        reason=reason,
+        standing_until=standing_until,
+        deliveries=run.letters,
+        preview_sha256=preview_sha256,
+        requested_by=actor,
+        requested_at=now,
+    )
+    session.add(made)
+    session.flush()
+    _bind(session, Delivery, [*run.queued, *run.late], made.id)
+    _bind(session, Batch, run.batches, made.id)
+    facts: dict[str, Fact] = {
+        "release": made.id,
+        "action": action.id,
+        "channel": run.channel,
+        "preview": preview_sha256,
+    }
+    audit.record_set(session, Event("release:requested", now, actor, facts), "delivery", [*run.queued, *run.late])
+    return made.id
+
+
+def _bind(session: Session, table: type[Delivery] | type[Batch], ids: Sequence[int], release_id: int) -> None:
+    for start in range(0, len(ids), 1000):
+        session.execute(
+            update(table)
+            .where(table.id.in_(ids[start : start + 1000]))
+            .values(release_id=release_id)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def approve(session: Session, release_id: int, *, second_person: bool, now: datetime, actor: str) -> Release:
+    """Let the run go. Raises RuleRefused when the approver also asked for it and the settings want a second person."""
+    release = session.get(Release, release_id)
+    if release is None:
+        raise NotFound(f"no release {release_id}; uamail release list shows them")
+    if release.state != "requested":
+        raise RuleRefused(f"release {release_id} is {release.state} already")
+    if second_person and release.requested_by == actor:
+        raise RuleRefused("nobody approves their own release: a second operator runs uamail release approve")
+    release.state, release.approved_by, release.approved_at = "approved", actor, now
+    facts: dict[str, Fact] = {"release": release.id, "action": release.action_id, "preview": release.preview_sha256}
+    audit.record(session, Event("release:approved", now, actor, facts))
+    _let_go(session, release, now=now, actor=actor)
+    return release
+
+
+def _let_go(session: Session, release: Release, *, now: datetime, actor: str) -> None:
+    bound = select(Delivery.id).where(Delivery.release_id == release.id)
+    late = session.execute(bound.where(Delivery.state == "held", Delivery.reason == "deadline")).scalars().all()
+    facts = {"release": release.id}
+    freed = delivery.move(
+        session, late, from_="held", to="queued", now=now, actor=actor, facts=facts, not_after=None, due_at=now
+    )
+    _touch(session, freed)
+    for batch_id in session.execute(select(Batch.id).where(Batch.release_id == release.id)).scalars().all():
+        batch.move(session, batch_id, from_="approved", to="released", now=now, actor=actor, facts=facts)
+
+
+def _touch(session: Session, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), 1000):
+        some = select(Delivery.appeal_id).where(Delivery.id.in_(ids[start : start + 1000]))
+        appeal.touch(session, session.execute(some).scalars().all())

@@ -1,0 +1,203 @@
+"""Rendering: a sealed batch becomes the folder a print house gets, or says which letters must wait."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from uamail.event import Event, Fact
+from uamail.models import (
+    Action,
+    ActionRevision,
+    Address,
+    AddressLines,
+    Batch,
+    BatchFile,
+    Delivery,
+    Office,
+    Piece,
+    appeal,
+    audit,
+    batch,
+    delivery,
+)
+from uamail.pipeline.folder import Job, Papers, Sheet
+from uamail.pipeline.writing import briefs, in_language
+from uamail.printing import profile
+from uamail.store import Stored
+
+# A batch whose rendering died that often waits for a person (uamail batch list shows its attempts).
+MOST_ATTEMPTS = 3
+
+
+def take(session: Session, *, lease: timedelta, label_sheet: str, now: datetime) -> Job | None:
+    """Lease the oldest sealed batch; the attempt is counted before any work."""
+    one = session.execute(
+        select(Batch).where(*_free(now)).order_by(Batch.id).limit(1).with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if one is None:
+        return None
+    one.attempts, one.lease_until = one.attempts + 1, now + lease
+    return _job(session, one, label_sheet, now)
+
+
+def waiting(session: Session, *, now: datetime) -> bool:
+    """Whether a sealed batch waits for somebody to render it."""
+    return session.execute(select(Batch.id).where(*_free(now)).limit(1)).first() is not None
+
+
+def unfinished(session: Session) -> bool:
+    """Whether a batch is open, or sealed and not given up."""
+    moving = or_(Batch.state == "open", and_(Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS))
+    return session.execute(select(Batch.id).where(moving).limit(1)).first() is not None
+
+
+def _free(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    unleased = or_(Batch.lease_until.is_(None), Batch.lease_until < now)
+    return (Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS, unleased)
+
+
+def _job(session: Session, one: Batch, label_sheet: str, now: datetime) -> Job:
+    ids = session.execute(
+        select(Delivery.id).where(Delivery.batch_id == one.id, Delivery.state == "batched").order_by(Delivery.id)
+    ).scalars()
+    action = session.get_one(Action, one.action_id)
+    revision = session.execute(
+        select(ActionRevision)
+        .join(Delivery, Delivery.revision_id == ActionRevision.id)
+        .where(Delivery.batch_id == one.id)
+        .order_by(ActionRevision.number.desc())
+        .limit(1)
+    ).scalar_one()
+    office = session.get_one(Office, one.office_id)
+    address = session.get_one(Address, one.address_id)
+    lines = session.execute(select(AddressLines).where(AddressLines.address_id == address.id)).scalars()
+    deadline = revision.content.get("deadline") or {}
+    return Job(
+        batch_id=one.id,
+        attempt=one.attempts,
+        name=one.name,
+        mode=one.mode,
+        profile=profile.load(one.profile),
+        ua=action.key,
+        index=revision.index_number,
+        revision=revision.number,
+        deadline=in_language(deadline["wording"], "en") if deadline.get("wording") else None,
+        day=now,
+        office={"name": office.name, "country": office.country, "address": office.return_address, "zone": office.zone},
+        country=address.country,
+        scripts={row.script: row.lines for row in lines},
+        briefs=tuple(briefs(session, list(ids))),
+        checkpoint=session.execute(
+            select(audit.AuditCheckpoint.note).order_by(audit.AuditCheckpoint.size.desc()).limit(1)
+        ).scalar_one_or_none(),
+        label_sheet=label_sheet,
+    )
+
+
+def finish(
+    session: Session,
+    job: Job,
+    made: Papers,
+    stored: Mapping[str, Stored],
+    *,
+    wrapped_key: bytes,
+    now: datetime,
+    actor: str,
+) -> bool:
+    """Commit the folder: state, pieces and files in one transaction. False when the batch was no longer ours."""
+    totals = made.totals
+    facts: dict[str, Fact] = {
+        **{name: totals[name] for name in ("pieces", "pages", "sheets")},
+        "held": len(made.held),
+        "pdf": stored["letters.pdf"].sha256,
+        "manifest": stored["manifest.json"].sha256,
+    }
+    owned = update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt).values(lease_until=None)
+    if session.execute(owned.returning(Batch.id)).first() is None:
+        return False
+    columns = {
+        **totals,
+        "pdf_sha256": facts["pdf"],
+        "manifest_sha256": facts["manifest"],
+        "wrapped_key": wrapped_key,
+    }
+    if not batch.move(
+        session, job.batch_id, from_="sealed", to="rendered", now=now, actor=actor, facts=facts, **columns
+    ):
+        return False
+    session.execute(insert(Piece), [*_live_pieces(job, made), *_held_pieces(job, made)])
+    session.execute(
+        insert(BatchFile),
+        [
+            {"batch_id": job.batch_id, "name": name, "sha256": one.sha256, "stored_as": one.name, "size": one.size}
+            for name, one in stored.items()
+        ],
+    )
+    _hold(session, made, now=now, actor=actor)
+    appeal.touch(session, [sheet.brief.appeal_id for sheet in made.by_number.values()])
+    return True
+
+
+def _live_pieces(job: Job, made: Papers) -> list[dict[str, Any]]:
+    return [
+        {
+            **_piece(job, made.by_number[row.piece_no]),
+            "state": "printed",
+            "reason": None,
+            "first_page": row.first_page,
+            "last_page": row.last_page,
+        }
+        for row in made.rows
+    ]
+
+
+def _held_pieces(job: Job, made: Papers) -> list[dict[str, Any]]:
+    return [
+        {**_piece(job, sheet), "state": "held", "reason": sheet.reason, "first_page": None, "last_page": None}
+        for sheet in made.held
+    ]
+
+
+def _piece(job: Job, sheet: Sheet) -> dict[str, Any]:
+    return {
+        "batch_id": job.batch_id,
+        "number": sheet.number,
+        "delivery_id": sheet.brief.delivery_id,
+        "recipient_key": sheet.brief.recipient_key,
+        "language": sheet.brief.language,
+    }
+
+
+def _hold(session: Session, made: Papers, *, now: datetime, actor: str) -> None:
+    for sheet in made.held:
+        reason = sheet.reason if sheet.reason in ("glyph", "review") else "unwritable"
+        note = f"no font has {', '.join(f'U+{ord(c):04X}' for c in sheet.characters)}" if sheet.characters else None
+        ids = [sheet.brief.delivery_id]
+        delivery.move(
+            session,
+            ids,
+            from_="batched",
+            to="held",
+            now=now,
+            actor=actor,
+            facts={"reason": reason},
+            reason=reason,
+            note=note,
+            batch_id=None,
+        )
+
+
+def fail(session: Session, job: Job, *, why: str, now: datetime, actor: str) -> None:
+    """Rendering broke: the batch is free for another try until its attempts are used up."""
+    owned = update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt).values(lease_until=None)
+    session.execute(owned)
+    facts: dict[str, Fact] = {"attempt": job.attempt, "why": why[:300]}
+    audit.record_set(session, Event("batch:failed", now, actor, facts), "batch", [job.batch_id])
+
+
+def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
+    """Nothing is left to print in it: everything was withdrawn or held since it was sealed."""
+    batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None)

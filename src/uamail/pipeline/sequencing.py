@@ -1,0 +1,96 @@
+"""Sequencing: events get their place in the evidence tree, and the tree a signed checkpoint."""
+
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from uamail.errors import LedgerError
+from uamail.ledger.checkpoint import Checkpoint, open_note, sign
+from uamail.ledger.tree import Frontier, leaf_hash
+from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf
+
+# Any number: it only has to be the same in every process that sequences one PostgreSQL database.
+_LOCK = 6_121_002
+# How far behind the newest leaf an event may commit and still be found by the cheap look.
+_WINDOW = 20_000
+
+
+def sequence(session: Session, frontier: Frontier, *, limit: int = 2000) -> int:
+    """Append events without a leaf, in the order of their ids; returns how many. Only one at a time may do it.
+
+    `frontier` is the caller's state of the tree; it is brought up to the table first when it is behind.
+    """
+    if not _alone(session):
+        return 0
+    _catch_up(session, frontier)
+    rows = session.execute(_unsequenced(session, frontier.size).limit(limit)).all()
+    leaves = []
+    for row in rows:
+        leaf = leaf_hash(row.body)
+        leaves.append({"id": frontier.size, "event_id": row.id, "leaf_hash": leaf})
+        frontier.append(leaf)
+    if leaves:
+        session.execute(insert(AuditLeaf), leaves)
+    return len(leaves)
+
+
+def size(session: Session) -> int:
+    """Entries of the tree."""
+    newest = session.execute(select(func.max(AuditLeaf.id))).scalar_one()
+    return 0 if newest is None else newest + 1
+
+
+def _alone(session: Session) -> bool:
+    # SQLite has one writer anyway, and this transaction is it.
+    if session.get_bind().dialect.name == "sqlite":
+        return True
+    return bool(session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}).scalar_one())
+
+
+def _catch_up(session: Session, frontier: Frontier) -> None:
+    """Read leaves that another process wrote. Raises LedgerError when the table is shorter than what we have seen."""
+    there = size(session)
+    if there < frontier.size:
+        raise LedgerError(f"the log had {frontier.size} entries and has {there} now", there)
+    behind = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= frontier.size).order_by(AuditLeaf.id)
+    for leaf in session.execute(behind).scalars():
+        frontier.append(leaf)
+
+
+def _unsequenced(session: Session, known: int) -> Select[int, bytes]:
+    newest = session.execute(select(func.max(AuditLeaf.event_id))).scalar_one() or 0
+    missing = (
+        select(AuditEvent.id, AuditEvent.body)
+        .outerjoin(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
+        .where(AuditLeaf.event_id.is_(None))
+        .order_by(AuditEvent.id)
+    )
+    return missing.where(AuditEvent.id > newest - _WINDOW) if known else missing
+
+
+def checkpoint(
+    session: Session,
+    frontier: Frontier,
+    *,
+    origin: str,
+    key: Ed25519PrivateKey,
+    every: timedelta,
+    now: datetime,
+) -> Checkpoint | None:
+    """Sign the tree when it has grown and the last checkpoint is old enough; None when there is nothing to sign.
+
+    Raises LedgerError when the last checkpoint does not open with our key or is larger than the log.
+    """
+    last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
+    if frontier.size == 0 or (last is not None and (last.size == frontier.size or now - last.at < every)):
+        return None
+    if last is not None:
+        signed = open_note(last.note, name=origin, public_key=key.public_key())
+        if signed.size > frontier.size:
+            raise LedgerError(f"checkpoint {signed.size} is ahead of the log", frontier.size)
+    made = Checkpoint(origin, frontier.size, frontier.root())
+    note = sign(made, key, name=origin)
+    session.add(AuditCheckpoint(size=made.size, root=made.root, note=note, at=now))
+    return made
