@@ -10,12 +10,16 @@ import time
 os.environ["UAMAIL_EMBEDDED"] = "1"
 
 from dramatiq import Worker
+from sqlalchemy.exc import DBAPIError
 
-from uamail.errors import UamailError
+from uamail.errors import OutsideError, UamailError
 from workers import mail, printing, schedule
 from workers.broker import broker, installation, stopping
 
 __all__ = ["mail", "main", "printing"]
+
+# Ticks in a row that may fail, about a second apart, before a process says that its database is gone.
+MOST_FAILURES = 60
 
 
 def main() -> int:
@@ -41,13 +45,26 @@ def main() -> int:
 
 
 def _run(ours: schedule.Schedule, *, until_idle: bool, pause: float) -> None:
+    failed = 0
     while not stopping.is_set():
-        ours.tick(sealing=until_idle)
-        if until_idle and ours.idle():
-            ours.tick(sealing=True, signing=True)
-            if ours.idle():
+        try:
+            if _round(ours, until_idle=until_idle):
                 return
-        time.sleep(pause)
+            failed = 0
+        except DBAPIError as error:
+            failed += 1
+            if failed > MOST_FAILURES:
+                raise OutsideError("the database does not answer: is it running, and is its disk full?") from error
+        time.sleep(pause if not failed else max(pause, 1))
+
+
+def _round(ours: schedule.Schedule, *, until_idle: bool) -> bool:
+    """One tick; True when nothing more will happen by itself."""
+    ours.tick(sealing=until_idle)
+    if not (until_idle and ours.idle()):
+        return False
+    ours.tick(sealing=True, signing=True)
+    return ours.idle()
 
 
 if __name__ == "__main__":

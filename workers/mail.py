@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import dramatiq
+import structlog
+from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.mail.transport import Transport
@@ -16,6 +18,10 @@ from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.sending import Prepared
 from workers.broker import installation, stopping, worker_name
 
+# Seconds until a commit that failed is tried again: a database needs a few to come back.
+PATIENCE = 0.5
+
+_log = structlog.get_logger()
 _transports: dict[int, Transport] = {}
 
 
@@ -67,18 +73,21 @@ class _Shift:
         inst = installation()
         beating = asyncio.create_task(self._beat())
         recording = asyncio.create_task(self._keep())
-        error = await sending.send(
-            self._prepared,
-            transport=_transport(),
-            relay=inst.relay,
-            intent=self,
-            on_result=self._result,
-            stopping=stopping.is_set,
-        )
-        await recording
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
+        try:
+            error = await sending.send(
+                self._prepared,
+                transport=_transport(),
+                relay=inst.relay,
+                intent=self,
+                on_result=self._result,
+                stopping=stopping.is_set,
+            )
+            await recording
+        finally:
+            # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
+            for task in (recording, beating):
+                task.cancel()
+            await asyncio.gather(recording, beating, return_exceptions=True)
         if error is not None:
             await asyncio.to_thread(_pause, str(error))
 
@@ -105,7 +114,9 @@ class _Shift:
         lease = timedelta(seconds=installation().settings.work.lease_seconds)
         while True:
             await asyncio.sleep(lease.total_seconds() / 3)
-            await asyncio.to_thread(_renew, list(self._open.values()), lease)
+            # A missed beat is no harm: there are two more before the lease lapses.
+            with contextlib.suppress(DBAPIError):
+                await asyncio.to_thread(_renew, list(self._open.values()), lease)
 
 
 def _transport() -> Transport:
@@ -125,8 +136,19 @@ def _renew(claims: Sequence[Claim], lease: timedelta) -> None:
 
 
 def _record(results: Sequence[Finished]) -> None:
-    if not results:
-        return
+    """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
+    ends = time.monotonic() + installation().settings.work.stop_seconds
+    while results:
+        try:
+            return _commit(results)
+        except DBAPIError as error:
+            if time.monotonic() > ends:
+                raise
+            _log.error("results not recorded yet", error=type(error.orig).__name__, n=len(results))
+            time.sleep(PATIENCE)
+
+
+def _commit(results: Sequence[Finished]) -> None:
     inst = installation()
     with inst.db.scope() as session:
         outcomes.finish(

@@ -10,6 +10,7 @@ from typing import TypedDict
 import structlog
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Middleware
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from uamail import db
@@ -35,12 +36,13 @@ class Schedule:
         self._until_done(lambda session: routing.route(session, keys=inst.keys, **_when(session)))
         with inst.db.scope() as session:
             recall.expire(session, **_when(session))
+            recall.sweep(session, **_when(session))
             outcomes.reap(session, retry=inst.settings.retry, **_when(session))
         self._until_done(lambda session: batching.collect(session, rules=inst.print_rules, **_when(session)))
         with inst.db.scope() as session:
             batching.seal(session, rules=inst.print_rules, force=sealing, **_when(session))
         self._until_done(lambda session: confirmation.confirm(session, keys=inst.keys, **_when(session)))
-        self._until_done(lambda session: sequencing.sequence(session, self._frontier))
+        self._sequence()
         self._sign(timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds))
         self._nudge()
 
@@ -72,6 +74,16 @@ class Schedule:
             with inst.db.scope() as session:
                 if not step(session):
                     return
+
+    def _sequence(self) -> None:
+        inst = installation()
+        done = 1
+        while done and not stopping.is_set():
+            # On a copy: if the commit fails, what we know of the tree must not be ahead of the table.
+            ahead = Frontier(self._frontier.size, list(self._frontier.hashes))
+            with inst.db.scope() as session:
+                done = sequencing.sequence(session, ahead)
+            self._frontier = ahead
 
     def _sign(self, every: timedelta) -> None:
         inst = installation()
@@ -136,7 +148,7 @@ def run() -> None:
     while not stopping.is_set():
         try:
             schedule.tick()
-        except UamailError as error:
+        except (UamailError, DBAPIError) as error:
             _log.error("tick failed", error=type(error).__name__)
         time.sleep(installation().settings.work.tick_seconds)
 

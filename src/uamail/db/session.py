@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
+from uamail.models import appeal, counter
+
 # How long a writer waits for another one on SQLite, in milliseconds.
 BUSY_MS = 30_000
 
@@ -20,6 +22,7 @@ class Database:
         self.url = url
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgres(url, pool_size)
         self._write = sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self._write, "before_commit", _settle)
         self._read = sessionmaker(self.engine.execution_options(uamail_reads=True), expire_on_commit=False)
 
     @property
@@ -37,6 +40,8 @@ class Database:
         """A read-only view of one moment; it never waits for a writer and never blocks one."""
         with self._read() as session:
             yield session
+            # Else the rollback would empty what was read, and nobody could look at it outside the block.
+            session.expunge_all()
             session.rollback()
 
     def close(self) -> None:
@@ -50,6 +55,12 @@ def now(session: Session) -> datetime:
         return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
     moment: datetime = session.execute(select(text("clock_timestamp()"))).scalar_one()
     return moment.astimezone(UTC)
+
+
+def _settle(session: Session) -> None:
+    """What every unit of work leaves for its end: locks on the rows that all of them share."""
+    appeal.settle(session)
+    counter.settle(session)
 
 
 def _sqlite(url: str) -> Engine:

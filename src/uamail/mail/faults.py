@@ -151,7 +151,8 @@ DROP_AFTER_DOT = Fault("body", "drop", keeps=True)
 
 # Shares of the mix: mostly what passes, little of what lasts.
 MIX: tuple[tuple[Fault, float], ...] = (
-    (Fault("rcpt", "reply", 450), 0.35),
+    # Busy, not greylisting: who greylists is not asked again for five minutes.
+    (Fault("rcpt", "reply", 450, "4.2.1 mailbox busy, try again later"), 0.35),
     (Fault("body", "reply", 451), 0.30),
     (Fault("body", "cut", after=200), 0.15),
     (DROP_AFTER_DOT, 0.15),

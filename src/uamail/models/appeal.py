@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.models.base import Base, one_of
@@ -12,6 +12,7 @@ STATES = ("unconfirmed", "received", "withdrawn", "expired", "erased")
 ORIGINS = ("model", "edited", "own")
 LEVELS = ("none", "initials", "name", "town", "address")
 _TOUCHED = text("touched")
+_PENDING = "uamail_touched"
 _UNROUTED = text("routed_at IS NULL AND state = 'received'")
 
 
@@ -84,12 +85,22 @@ class Appeal(Base):
 
 
 def touch(session: Session, ids: Iterable[int | None]) -> None:
-    """Mark appeals whose letters moved, so that the confirmation room looks at them."""
-    wanted = sorted({one for one in ids if one is not None})
+    """Mark appeals whose letters moved, so that the confirmation room looks at them; done when the scope commits."""
+    session.info.setdefault(_PENDING, set()).update(one for one in ids if one is not None)
+
+
+def settle(session: Session) -> None:
+    """Write the marks, in the order of the ids: two workers that touch the same appeals cannot wait for each other."""
+    wanted = sorted(session.info.pop(_PENDING, set()))
     for start in range(0, len(wanted), 1000):
+        chosen = Appeal.id.in_(wanted[start : start + 1000])
+        if session.get_bind().dialect.name == "postgresql":
+            # Also those that are marked: the confirmation room may be taking the mark away at this very moment,
+            # without having seen what moved.
+            session.execute(select(Appeal.id).where(chosen).order_by(Appeal.id).with_for_update()).all()
         session.execute(
             update(Appeal)
-            .where(Appeal.id.in_(wanted[start : start + 1000]), Appeal.touched.is_(False))
+            .where(chosen, Appeal.touched.is_(False))
             .values(touched=True)
             .execution_options(synchronize_session=False)
         )

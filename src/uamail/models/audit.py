@@ -70,10 +70,9 @@ def record_set(session: Session, event: Event, subject: str, ids: Iterable[int])
     if len(spans) == 1 and spans[0][0] == spans[0][1]:
         facts = {**event.facts, subject: spans[0][0]}
     event_id = record(session, Event(event.type, event.at, event.actor, facts))
-    session.execute(
-        insert(AuditSpan),
-        [{"event_id": event_id, "subject": subject, "first_id": first, "last_id": last} for first, last in spans],
-    )
+    members = [{"event_id": event_id, "subject": subject, "first_id": first, "last_id": last} for first, last in spans]
+    if members:
+        session.execute(insert(AuditSpan), members)
     return event_id
 
 

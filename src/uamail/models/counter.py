@@ -26,18 +26,26 @@ class Counter(Base):
 
 
 _KEY = ("action_id", "kind", "recipient_key", "channel", "state")
+_PENDING = "uamail_counters"
 
 
-def add(session: Session, rows: Sequence[Any], *, state_of: Callable[[Any], str], sign: int = 1) -> None:
-    """Count rows in; rows are locked in the order of their keys, so two workers cannot wait for each other."""
-    tally = Tally((row.action_id, row.kind, row.recipient_key, row.channel, state_of(row)) for row in rows)
+def count(session: Session, rows: Sequence[Any], *, state_of: Callable[[Any], str], sign: int = 1) -> None:
+    """Note rows that came into a state (or, with `sign` -1, left it); the counters follow when the scope commits."""
+    pending: Tally[tuple[Any, ...]] = session.info.setdefault(_PENDING, Tally())
+    for row in rows:
+        pending[row.action_id, row.kind, row.recipient_key, row.channel, state_of(row)] += sign
+
+
+def settle(session: Session) -> None:
+    """Write what was noted, at the very end and in the order of the keys.
+
+    Every worker needs the same few rows: so they are locked for a moment only, and no two can wait for each other.
+    """
+    pending: Tally[tuple[Any, ...]] = session.info.pop(_PENDING, Tally())
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    for key, n in sorted(tally.items()):
-        statement = make(Counter).values(**dict(zip(_KEY, key, strict=True)), n=sign * n)
-        session.execute(
-            statement.on_conflict_do_update(index_elements=_KEY, set_={"n": Counter.n + statement.excluded.n})
-        )
-
-
-def subtract(session: Session, rows: Sequence[Any], *, state_of: Callable[[Any], str]) -> None:
-    add(session, rows, state_of=state_of, sign=-1)
+    for key, n in sorted(pending.items()):
+        if n:
+            statement = make(Counter).values(**dict(zip(_KEY, key, strict=True)), n=n)
+            session.execute(
+                statement.on_conflict_do_update(index_elements=_KEY, set_={"n": Counter.n + statement.excluded.n})
+            )

@@ -179,7 +179,7 @@ def create(
     )
     made = session.execute(statement, stamped).all()
     if made:
-        counter.add(session, made, state_of=lambda row: row.state)
+        counter.count(session, made, state_of=lambda row: row.state)
         audit.record_set(
             session, Event(event, now, actor, {"action": made[0].action_id}), "delivery", [row.id for row in made]
         )
@@ -210,8 +210,8 @@ def move(
     reset = {"reason": None, "note": None, "lease_until": None}
     rows = _update(session, wanted, from_, {**reset, **columns, "state": to, "changed_at": now})
     if rows:
-        counter.subtract(session, rows, state_of=lambda _: from_)
-        counter.add(session, rows, state_of=lambda _: to)
+        counter.count(session, rows, state_of=lambda _: from_, sign=-1)
+        counter.count(session, rows, state_of=lambda _: to)
         if to not in MOVING:
             appeal.touch(session, [row.appeal_id for row in rows if row.kind in LETTERS])
         event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})

@@ -44,7 +44,7 @@ def collect(session: Session, *, rules: Rules, now: datetime, actor: str) -> int
                 *_ready(now),
             )
             .order_by(Delivery.id)
-            .limit(rules.seal_pieces - found.pieces)
+            .limit(max(0, rules.seal_pieces - found.pieces))
             .with_for_update(skip_locked=True)
         )
         .scalars()
@@ -74,11 +74,14 @@ def seal(session: Session, *, rules: Rules, force: bool, now: datetime, actor: s
 
 
 def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    office = select(Office.country).where(Office.id == Delivery.office_id).scalar_subquery()
     stopped = select(Hold.id).where(
         Hold.lifted_at.is_(None),
         or_(
             Hold.scope == "all",
             and_(Hold.scope == "action", Hold.key == _action_key()),
+            and_(Hold.scope == "target", Hold.key == _action_key() + "/" + Delivery.recipient_key),
+            and_(Hold.scope == "office", Hold.key == office),
         ),
     )
     return (

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, String, and_, cast, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Attempt, Delivery, Hold, Lane, Limit, Relay, Release, Target, delivery
+from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Limit, Office, Relay, Release, Target, delivery
 from uamail.models.base import insert_missing
 from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import limits_of
@@ -113,10 +113,11 @@ def _sendable(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
 
 
 def _free(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
-    """What may go: queued, before its deadline, released (or a rehearsal), and under no one's hold."""
+    """What may go: queued, before its deadline, released (or a rehearsal), still wanted and under no one's hold."""
     conditions: list[ColumnElement[bool]] = [
         Delivery.state == "queued",
         or_(Delivery.not_after.is_(None), Delivery.not_after > now),
+        or_(Delivery.kind.in_(SUPPORTER), ~_unwanted()),
         ~_held(Delivery),
     ]
     if not terms.rehearsal:
@@ -125,13 +126,22 @@ def _free(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _unwanted() -> ColumnElement[bool]:
+    """Closed or withdrawn while the letter was in a worker's hands, and put back by a deferral."""
+    closed = select(Action.id).where(Action.id == Delivery.action_id, Action.closed_on.is_not(None))
+    withdrawn = select(Appeal.id).where(Appeal.id == Delivery.appeal_id, Appeal.state != "received")
+    return or_(closed.exists(), withdrawn.exists())
+
+
 def _held(row: type[Delivery]) -> ColumnElement[bool]:
     """Under a kill switch for its action, its target or its office."""
     action = select(Action.ua + "-" + cast(Action.ordinal, String)).where(Action.id == row.action_id).scalar_subquery()
     target = select(Target.key).where(Target.id == row.target_id).scalar_subquery()
+    office = select(Office.country).where(Office.id == row.office_id).scalar_subquery()
     scopes = or_(
         and_(Hold.scope == "action", Hold.key == action),
         and_(Hold.scope == "target", Hold.key == action + "/" + target),
+        and_(Hold.scope == "office", Hold.key == office),
     )
     return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).exists()
 
@@ -174,10 +184,13 @@ def _lease(
 
 def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: datetime) -> None:
     """A sign of life: move the leases of what is still ours on."""
+    ours = select(Attempt.delivery_id).where(
+        Attempt.id.in_([one.attempt_id for one in claims]), Attempt.finished_at.is_(None)
+    )
     if claims:
         session.execute(
             update(Delivery)
-            .where(Delivery.id.in_([one.delivery_id for one in claims]), Delivery.state == "claimed")
+            .where(Delivery.id.in_(ours), Delivery.state == "claimed")
             .values(lease_until=now + lease)
             .execution_options(synchronize_session=False)
         )

@@ -251,7 +251,8 @@ def reap(session: Session, *, retry: RetrySettings, now: datetime, actor: str) -
         .join(Attempt, Attempt.delivery_id == Delivery.id)
         .where(Delivery.state == "claimed", Delivery.lease_until < now, Attempt.finished_at.is_(None))
         .order_by(Delivery.id)
-        .with_for_update(skip_locked=True, of=Delivery)
+        # Both rows: a marker that is being committed at this moment must be seen, or the letter would go out again.
+        .with_for_update(skip_locked=True, of=[Delivery, Attempt])
     ).all()
     for id, kind, deaths, number, attempt_id, data_at in rows:
         outcome = "unsent" if data_at is None else "uncertain"

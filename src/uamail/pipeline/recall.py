@@ -71,6 +71,16 @@ def expire(session: Session, *, now: datetime, actor: str) -> int:
     )
 
 
+def sweep(session: Session, *, now: datetime, actor: str) -> int:
+    """Stop letters that a deferral put back after their action was closed or their appeal withdrawn."""
+    queued = select(Delivery.id).where(Delivery.state == "queued", Delivery.kind.in_(LETTERS))
+    closed = queued.join(Action, Action.id == Delivery.action_id).where(Action.closed_on.is_not(None))
+    withdrawn = queued.join(Appeal, Appeal.id == Delivery.appeal_id).where(Appeal.state == "withdrawn")
+    ids = session.execute(withdrawn.order_by(Delivery.id)).scalars().all()
+    done = len(delivery.move(session, ids, from_="queued", to="withdrawn", now=now, actor=actor))
+    return done + _hold(session, closed.order_by(Delivery.id), "queued", "closed", now=now, actor=actor)
+
+
 def _hold_unsent(
     session: Session, chosen: ColumnElement[bool], action_id: int, reason: str, *, now: datetime, actor: str
 ) -> Recalled:
@@ -116,7 +126,7 @@ def recall_list(session: Session, action_id: int) -> tuple[tuple[str, str, int],
 
 def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> Recalled:
     """A supporter takes the appeal back: what is unsent is withdrawn, what has gone is listed."""
-    one = session.get(Appeal, appeal_id)
+    one = session.get(Appeal, appeal_id, with_for_update=True)
     if one is None:
         raise NotFound(f"no appeal {appeal_id}; uamail appeals list shows them")
     if one.state == "withdrawn":

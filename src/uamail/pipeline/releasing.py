@@ -1,5 +1,6 @@
 """Releasing: a named person lets one frozen run of letters go; importing alone sends nothing."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,12 @@ class Run:
     queued: tuple[int, ...]
     late: tuple[int, ...]
     batches: tuple[int, ...]
+    batched: tuple[int, ...]
 
     @property
-    def letters(self) -> int:
-        return len(self.queued) + len(self.late)
+    def members(self) -> list[int]:
+        """Every letter the release covers: those in approved batches too."""
+        return [*self.queued, *self.late, *self.batched]
 
 
 def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run:
@@ -44,13 +47,16 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
     )
     queued = select(Delivery.id).where(*chosen, Delivery.state == "queued", Delivery.release_id.is_(None))
     overdue = select(Delivery.id).where(*chosen, Delivery.state == "held", Delivery.reason == "deadline")
-    batches = select(Batch.id).where(Batch.action_id == action.id, Batch.state == "approved")
+    approved = select(Batch.id).where(Batch.action_id == action.id, Batch.state == "approved")
+    batches = session.execute(approved.order_by(Batch.id)).scalars().all() if channel == "print" else []
+    batched = select(Delivery.id).where(Delivery.batch_id.in_(batches), Delivery.state == "batched")
     return Run(
         revision_id=revision_id,
         channel=channel,
         queued=tuple(session.execute(queued.order_by(Delivery.id)).scalars()),
         late=tuple(session.execute(overdue.order_by(Delivery.id)).scalars()) if late else (),
-        batches=tuple(session.execute(batches.order_by(Batch.id)).scalars()) if channel == "print" else (),
+        batches=tuple(batches),
+        batched=tuple(session.execute(batched.order_by(Delivery.id)).scalars()),
     )
 
 
@@ -73,7 +79,7 @@ def request(
         raise RuleRefused(f"action {action.key} is closed: uamail action reopen {action.key}")
     if run.late and not reason:
         raise RuleRefused("the deadline has passed: agree it with the office and give --reason")
-    if not (run.letters or run.batches or standing_until):
+    if not (run.members or standing_until):
         raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}")
     made = Release(
         action_id=action.id,
@@ -82,14 +88,14 @@ def request(
         state="requested",
         reason=reason,
         standing_until=standing_until,
-        deliveries=run.letters,
+        deliveries=len(run.members),
         preview_sha256=preview_sha256,
         requested_by=actor,
         requested_at=now,
     )
     session.add(made)
     session.flush()
-    _bind(session, Delivery, [*run.queued, *run.late], made.id)
+    _bind(session, Delivery, run.members, made.id)
     _bind(session, Batch, run.batches, made.id)
     facts: dict[str, Fact] = {
         "release": made.id,
@@ -97,7 +103,7 @@ def request(
         "channel": run.channel,
         "preview": preview_sha256,
     }
-    audit.record_set(session, Event("release:requested", now, actor, facts), "delivery", [*run.queued, *run.late])
+    audit.record_set(session, Event("release:requested", now, actor, facts), "delivery", run.members)
     return made.id
 
 
@@ -143,3 +149,24 @@ def _touch(session: Session, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), 1000):
         some = select(Delivery.appeal_id).where(Delivery.id.in_(ids[start : start + 1000]))
         appeal.touch(session, session.execute(some).scalars().all())
+
+
+def print_preview(session: Session, run: Run) -> str:
+    """What is approved by releasing batches: the hash over the hashes of their letters.pdf."""
+    query = select(Batch.pdf_sha256).where(Batch.id.in_(run.batches)).order_by(Batch.id)
+    return hashlib.sha256("\n".join(one or "" for one in session.execute(query).scalars()).encode()).hexdigest()
+
+
+def specimens(session: Session, run: Run) -> list[int]:
+    """The oldest letter of a run to each target in each language: what its preview shows."""
+    ids = run.members
+    seen: dict[tuple[str, str], int] = {}
+    for start in range(0, len(ids), 1000):
+        rows = session.execute(
+            select(Delivery.id, Delivery.recipient_key, Delivery.language)
+            .where(Delivery.id.in_(ids[start : start + 1000]))
+            .order_by(Delivery.id)
+        )
+        for row in rows:
+            seen.setdefault((row.recipient_key, row.language), row.id)
+    return list(seen.values())

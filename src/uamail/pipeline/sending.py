@@ -14,7 +14,7 @@ from uamail.letters import merge
 from uamail.mail import identity
 from uamail.mail.address import parse
 from uamail.mail.envelope import Envelope, Outgoing
-from uamail.mail.message import Mail, build
+from uamail.mail.message import Mail, build, content_hash
 from uamail.mail.relay import Relay
 from uamail.mail.transport import Intent, Outcome, Transport
 from uamail.pipeline.claim import Claim, Finished, Marker
@@ -184,3 +184,20 @@ async def send(
 
     await asyncio.gather(*(one(item) for item in prepared))
     return broken[0] if broken else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a person looks at before a release: the first letter to each target in each language, and their hash."""
+
+    mails: tuple[tuple[str, str, Mail], ...]
+    sha256: str
+
+
+def preview(briefs: Sequence[Brief], *, house: House, now: datetime) -> Preview:
+    """The preview over briefs, one a target and language; its hash leaves out Date and Message-ID."""
+    mails = tuple((one.recipient_key, one.language, letter_mail(one, house=house, now=now)) for one in briefs)
+    digest = hashlib.sha256()
+    for key, language, mail in mails:
+        digest.update(f"{key} {language} {content_hash(build(mail))}\n".encode())
+    return Preview(mails=mails, sha256=digest.hexdigest())

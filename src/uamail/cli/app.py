@@ -1,0 +1,74 @@
+"""The command `uamail`: its nouns, and how errors reach a person."""
+
+import sys
+
+import typer
+
+from uamail import __version__
+from uamail.cli import (
+    action,
+    appeals,
+    audit,
+    batch,
+    delivery,
+    demo,
+    home,
+    operator,
+    receipt,
+    release,
+    sink,
+    status,
+    stop,
+    suppression,
+    work,
+)
+from uamail.cli.desk import err
+from uamail.errors import UamailError
+
+app = typer.Typer(
+    name="uamail",
+    help="E-mail and print delivery for Urgent Actions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("init")(home.init)
+app.command("demo")(demo.demo)
+app.add_typer(action.app, name="action")
+app.add_typer(appeals.app, name="appeals")
+app.command("forecast")(status.forecast)
+app.add_typer(release.app, name="release")
+app.command("work")(work.work)
+app.command("status")(status.status)
+app.add_typer(delivery.app, name="delivery")
+app.add_typer(batch.app, name="batch")
+app.add_typer(audit.app, name="audit")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(suppression.app, name="suppression")
+app.command("stop")(stop.stop)
+app.command("start")(stop.start)
+app.command("hold")(stop.hold)
+app.command("smtp-sink")(sink.smtp_sink)
+app.add_typer(operator.app, name="operator")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"uamail {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """E-mail and print delivery for Urgent Actions."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error and its own exit code."""
+    try:
+        app()
+    except UamailError as error:
+        err.print(f"uamail: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)

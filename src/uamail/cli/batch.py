@@ -1,0 +1,125 @@
+"""`uamail batch`: list, show, export, approve, printed and posted."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from uamail import db
+from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
+from uamail.errors import RuleRefused
+from uamail.installation import Installation
+from uamail.pipeline import posting
+from uamail.printing import manifest
+from uamail.queries import lists
+
+app = typer.Typer(help="Print batches: list, show, export, approve, printed, posted, returned.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="B12 or 12.")]
+Pieces = Annotated[str | None, typer.Option("--pieces", help="113-127,130; without it all of them.")]
+
+
+@app.command("list")
+def list_(
+    home: HomeOption,
+    state: Annotated[str | None, typer.Option("--state", help="Only this state.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All batches."""
+    with opened(home) as inst, inst.db.reading() as session:
+        rows = lists.batches(session, state=state)
+    show({"batches": rows}, as_json, lambda: batches_table(rows))
+
+
+@app.command("show")
+def show_(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
+    """One batch: its pieces by number, never by name."""
+    with opened(home) as inst, inst.db.reading() as session:
+        found = lists.batch(session, batch)
+        facts: dict[str, Any] = next(row for row in lists.batches(session) if row["id"] == found.name)
+        facts["piece_list"] = lists.pieces(session, found.id)
+        facts["files"] = [{"name": f.name, "sha256": f.sha256, "size": f.size} for f in lists.files(session, found.id)]
+    show(facts, as_json, lambda: batches_table([facts]), lambda: _pieces(facts["piece_list"]))
+
+
+@app.command()
+def export(
+    batch: Name,
+    directory: Annotated[Path, typer.Argument(help="Where to; a folder of the batch's name is made in it.")],
+    home: HomeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the folder a print house gets: letters.pdf and its companions, decrypted."""
+    with opened(home) as inst:
+        folder = exported(inst, batch, directory)
+    show({"batch": batch, "folder": str(folder)}, as_json, lambda: f"{folder}")
+
+
+def exported(inst: Installation, name: str, directory: Path) -> Path:
+    """Write a batch's files into `directory`, all or nothing, and put the export on record."""
+    with inst.db.reading() as session:
+        found = lists.batch(session, name)
+        files = lists.files(session, found.id)
+    if found.wrapped_key is None:
+        raise RuleRefused(f"batch {found.name} is {found.state}: it has no files yet")
+    key = inst.keys.unwrap(found.wrapped_key)
+    data = {one.name: inst.store.read(one.stored_as, key=key) for one in files if one.name != "SHA256SUMS"}
+    folder = manifest.write_folder(directory, data)
+    with inst.db.scope() as session:
+        posting.exported(session, found.id, now=db.now(session), actor=actor())
+    return folder
+
+
+@app.command()
+def approve(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
+    """Approve the rendered pages by their hash; `uamail release run UA --channel print` lets them go."""
+    _moved(home, batch, "approved", as_json)
+
+
+@app.command()
+def printed(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
+    """The print house has printed it."""
+    _moved(home, batch, "printed", as_json)
+
+
+def _moved(home: Path, name: str, to: str, as_json: bool) -> None:
+    with opened(home) as inst, inst.db.scope() as session:
+        found = lists.batch(session, name)
+        posting.carry(session, found, to=to, now=db.now(session), actor=actor())
+    show({"batch": found.name, "state": to}, as_json, lambda: f"batch {found.name} is {to}")
+
+
+@app.command()
+def posted(batch: Name, home: HomeOption, pieces: Pieces = None, as_json: JsonOption = False) -> None:
+    """The letters are in the post: the batch, or some pieces of it."""
+    with opened(home) as inst, inst.db.scope() as session:
+        found = lists.batch(session, batch)
+        n = posting.post(session, found, pieces=posting.ranges(pieces), now=db.now(session), actor=actor())
+    show({"batch": found.name, "posted": n}, as_json, lambda: f"{n} letters of {found.name} are posted")
+
+
+@app.command()
+def returned(
+    batch: Name,
+    home: HomeOption,
+    pieces: Annotated[str, typer.Option("--pieces", help="113-127,130.")],
+    reason: Annotated[str, typer.Option("--reason", help="What the post says.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Posted letters that came back."""
+    with opened(home) as inst, inst.db.scope() as session:
+        found = lists.batch(session, batch)
+        n = posting.take_back(
+            session, found, pieces=posting.ranges(pieces), reason=reason, now=db.now(session), actor=actor()
+        )
+    show({"batch": found.name, "returned": n}, as_json, lambda: f"{n} letters of {found.name} came back")
+
+
+def batches_table(rows: list[dict[str, Any]]) -> Table:
+    columns = ("id", "ua", "office", "address_id", "profile", "state", "pieces", "pages", "sheets", "weight_g")
+    return table("batches", columns, [tuple(row[column] for column in columns) for row in rows])
+
+
+def _pieces(rows: list[dict[str, Any]]) -> Table:
+    columns = ("number", "delivery", "target", "language", "state", "reason", "first_page", "last_page")
+    return table("pieces", columns, [tuple(row[column] for column in columns) for row in rows])

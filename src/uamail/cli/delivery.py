@@ -1,0 +1,97 @@
+"""`uamail delivery`: list, show, retry, resolve, hold and unhold single letters."""
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from uamail import db
+from uamail.cli.appeals import deliveries_table
+from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
+from uamail.errors import InputError
+from uamail.models.delivery import CHANNELS, STATES
+from uamail.pipeline import outcomes, recall
+from uamail.queries import finding, lists
+
+app = typer.Typer(help="Deliveries: list, show, retry, resolve, hold, unhold.", no_args_is_help=True)
+Ids = Annotated[list[int], typer.Argument(help="Delivery ids.")]
+
+
+@app.command("list")
+def list_(
+    home: HomeOption,
+    action: Annotated[str | None, typer.Option("--action", help="Only this action.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help=", ".join(STATES))] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Only this target.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", help=", ".join(CHANNELS))] = None,
+    after: Annotated[int, typer.Option(help="Start after this id.")] = 0,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Deliveries, oldest first."""
+    if state is not None and state not in STATES:
+        raise InputError(f"--state {state}: must be one of {', '.join(STATES)}")
+    with opened(home) as inst, inst.db.reading() as session:
+        action_id = finding.action(session, action).id if action else None
+        rows = lists.deliveries(
+            session, action_id=action_id, state=state, target=target, channel=channel, after=after, limit=limit
+        )
+    show({"deliveries": rows}, as_json, lambda: deliveries_table(rows))
+
+
+@app.command("show")
+def show_(delivery: int, home: HomeOption, as_json: JsonOption = False) -> None:
+    """One delivery with every attempt and the relay's replies."""
+    with opened(home) as inst, inst.db.reading() as session:
+        facts = lists.delivery(session, delivery)
+    show(facts, as_json, lambda: deliveries_table([facts]), lambda: _tries(facts["tries"]))
+
+
+@app.command()
+def retry(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> None:
+    """Try refused or bounced letters again, and deferred ones at once."""
+    with opened(home) as inst, inst.db.scope() as session:
+        n = recall.retry(session, deliveries, now=db.now(session), actor=actor())
+    show({"queued": n}, as_json, lambda: f"{n} letters are due now")
+
+
+@app.command()
+def resolve(
+    delivery: int,
+    verdict: Annotated[Literal["accepted", "not-sent"], typer.Argument(help="accepted or not-sent")],
+    home: HomeOption,
+    evidence: Annotated[str, typer.Option("--evidence", help="What it rests on; goes onto the record.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Settle an uncertain letter: accepted after all, or certainly not sent (then it goes again)."""
+    with opened(home) as inst, inst.db.scope() as session:
+        outcomes.resolve(
+            session,
+            delivery,
+            accepted=verdict == "accepted",
+            evidence=evidence,
+            now=db.now(session),
+            actor=actor(),
+        )
+    show({"delivery": delivery, "resolved": verdict}, as_json, lambda: f"delivery {delivery} is settled: {verdict}")
+
+
+@app.command()
+def hold(deliveries: Ids, home: HomeOption, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """Hold queued letters."""
+    with opened(home) as inst, inst.db.scope() as session:
+        n = recall.hold(session, deliveries, note=reason, now=db.now(session), actor=actor())
+    show({"held": n}, as_json, lambda: f"{n} letters are held")
+
+
+@app.command()
+def unhold(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> None:
+    """Queue held letters again; deadline, consent and closed actions have their own ways."""
+    with opened(home) as inst, inst.db.scope() as session:
+        n = recall.unhold(session, deliveries, now=db.now(session), actor=actor())
+    show({"queued": n}, as_json, lambda: f"{n} letters are queued again")
+
+
+def _tries(rows: list[dict[str, object]]) -> Table:
+    columns = ("number", "started_at", "outcome", "stage", "code", "enhanced", "reply", "queue_id", "tls")
+    return table("attempts", columns, [tuple(row[column] for column in columns) for row in rows])

@@ -1,0 +1,85 @@
+"""What every verb shares: its options, the open home, how results and progress are shown, who is acting."""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from uamail.installation import Installation, open_home
+from uamail.settings import default_home
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="UAMAIL_HOME", help="The home directory.", default_factory=default_home)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes onto the record.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask back.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def opened(home: Path, *, pacing: bool = True) -> Iterator[Installation]:
+    """The installation of a home, closed again afterwards."""
+    inst = open_home(home, pacing=pacing)
+    try:
+        yield inst
+    finally:
+        inst.close()
+
+
+def actor() -> str:
+    """Who is acting: UAMAIL_OPERATOR, else the login name."""
+    return os.environ.get("UAMAIL_OPERATOR") or getpass.getuser()
+
+
+def show(data: Any, as_json: bool, *tables: Callable[[], Table | str]) -> None:
+    """Print the data as one JSON document, or as tables and lines for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+        return
+    for make in tables:
+        out.print(make())
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A plain table; numbers are set to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for place, column in enumerate(columns):
+        numbers = rows and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
+        made.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    return made
+
+
+@contextmanager
+def progress(words: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; the callable sets how much is done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(words, total=max(total, 1))
+        yield lambda done: bar.update(task, completed=done)
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask back before something that cannot be undone."""
+    return yes or typer.confirm(question, err=True)

@@ -1,0 +1,61 @@
+"""`uamail stop` and `uamail start`: the kill switches."""
+
+from typing import Annotated, Literal
+
+import typer
+from sqlalchemy.orm import Session
+
+from uamail import db
+from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show
+from uamail.errors import InputError
+from uamail.installation import Installation
+from uamail.pipeline import recall
+from uamail.queries import finding
+
+Scope = Annotated[
+    Literal["action", "target", "mailbox", "domain", "relay", "all"], typer.Argument(help="What is stopped.")
+]
+Key = Annotated[str, typer.Argument(help="UA, UA/target, address, domain or relay; empty for all.")]
+
+
+def stop(
+    scope: Scope,
+    home: HomeOption,
+    key: Key = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes onto the record.")] = "stopped by an operator",
+    as_json: JsonOption = False,
+) -> None:
+    """Stop sending at once; the next claim sees it, letters already with a relay are not affected."""
+    with opened(home) as inst, inst.db.scope() as session:
+        name = _key(inst, session, scope, key)
+        new = recall.stop(session, scope, name, reason=reason, now=db.now(session), actor=actor())
+    show({"scope": scope, "key": name, "new": new}, as_json, f"stopped: {scope} {name}".rstrip)
+
+
+def start(scope: Scope, home: HomeOption, key: Key = "", as_json: JsonOption = False) -> None:
+    """Lift a stop."""
+    with opened(home) as inst, inst.db.scope() as session:
+        name = _key(inst, session, scope, key)
+        done = recall.start(session, scope, name, now=db.now(session), actor=actor())
+    show({"scope": scope, "key": name, "lifted": done}, as_json, lambda: "lifted" if done else "nothing was stopped")
+
+
+def hold(ua: Annotated[str, typer.Argument(help="The action.")], home: HomeOption, reason: ReasonOption) -> None:
+    """Hold everything unsent of one action: the same as `uamail stop action UA`."""
+    stop("action", home, ua, reason)
+
+
+def _key(inst: Installation, session: Session, scope: str, key: str) -> str:
+    """The key as claims compare it. Raises InputError or NotFound for one that would stop nothing."""
+    if scope == "all":
+        return ""
+    if scope == "relay" and key not in inst.settings.relays:
+        raise InputError(f"no relay {key!r}; there is {', '.join(inst.settings.relays)}")
+    if scope == "action":
+        return finding.action(session, key).key
+    if scope == "target":
+        ua, _, target = key.rpartition("/")
+        return f"{finding.action(session, ua).key}/{target}"
+    if not key:
+        raise InputError(f"which {scope}? uamail stop {scope} NAME")
+    return key.lower()
