@@ -23,6 +23,7 @@ PATIENCE = 0.5
 
 _log = structlog.get_logger()
 _transports: dict[int, Transport] = {}
+_semaphores: dict[int, asyncio.Semaphore] = {}
 
 
 @dramatiq.actor(queue_name="mail")
@@ -66,28 +67,25 @@ class _Shift:
         self._markers = {one.claim.attempt_id: one.marker for one in prepared}
         self._open = {one.claim.attempt_id: one.claim for one in prepared}
         self._results: list[Finished] = []
-        self._arrived = asyncio.Event()
-        self._recorded = 0
+        self._committing = asyncio.Lock()
 
     async def send(self) -> None:
         inst = installation()
         beating = asyncio.create_task(self._beat())
-        recording = asyncio.create_task(self._keep())
         try:
             error = await sending.send(
                 self._prepared,
                 transport=_transport(),
                 relay=inst.relay,
                 intent=self,
-                on_result=self._result,
+                on_result=self._keep,
+                slots=_slots(inst.relay.max_connections),
                 stopping=stopping.is_set,
             )
-            await recording
         finally:
             # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
-            for task in (recording, beating):
-                task.cancel()
-            await asyncio.gather(recording, beating, return_exceptions=True)
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
         if error is not None:
             await asyncio.to_thread(_pause, str(error))
 
@@ -95,20 +93,17 @@ class _Shift:
         """The intent port: the marker is committed before the body is written."""
         await asyncio.to_thread(_mark, self._markers[key])
 
-    async def _result(self, result: Finished) -> None:
+    async def _keep(self, result: Finished) -> None:
+        """Commit a result, together with all that have gathered while the last commit was under way."""
         self._results.append(result)
-        self._arrived.set()
-
-    async def _keep(self) -> None:
-        """Commit results as they come, all that have gathered while the last commit was under way at once."""
-        while self._recorded < len(self._prepared):
-            await self._arrived.wait()
-            self._arrived.clear()
-            some = self._results[self._recorded :]
+        async with self._committing:
+            some = list(self._results)
+            if not any(one is result for one in some):
+                return  # the one before us has taken it along
             await asyncio.to_thread(_record, some)
+            del self._results[: len(some)]
             for one in some:
                 self._open.pop(one.claim.attempt_id, None)
-            self._recorded += len(some)
 
     async def _beat(self) -> None:
         lease = timedelta(seconds=installation().settings.work.lease_seconds)
@@ -122,6 +117,11 @@ class _Shift:
 def _transport() -> Transport:
     """One pool of connections for the loop that all actors of this process share."""
     return _transports.setdefault(id(asyncio.get_running_loop()), Transport())
+
+
+def _slots(n: int) -> asyncio.Semaphore:
+    """How many messages may be on their way at once, over all lanes of this process."""
+    return _semaphores.setdefault(id(asyncio.get_running_loop()), asyncio.Semaphore(n))
 
 
 def _mark(marker: Marker) -> None:

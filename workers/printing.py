@@ -1,7 +1,7 @@
 """The printing queue: a token says "render what is sealed"; each batch is laid out in a child process."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
@@ -10,10 +10,11 @@ from multiprocessing import get_context
 import dramatiq
 
 from uamail import db
-from uamail.errors import UamailError
+from uamail.errors import PrintError, UamailError
 from uamail.pipeline import folder, rendering
-from uamail.pipeline.folder import Job, Papers
-from uamail.printing import reference
+from uamail.pipeline.folder import Job, Papers, Sheet
+from uamail.printing import preflight, reference
+from uamail.printing.reference import Rendered
 from uamail.store import Stored
 from workers.broker import installation, stopping, worker_name
 
@@ -70,4 +71,25 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
     rendered = pool.submit(reference.render, sources, profile=job.profile).result()
+    _preflight(job, sheets, rendered, pool)
     return folder.papers(job, sheets, rendered, to_pdf=lambda html: pool.submit(reference.render_html, html).result())
+
+
+def _preflight(job: Job, sheets: Sequence[Sheet], rendered: Rendered, pool: ProcessPoolExecutor) -> None:
+    """Structure, fonts and colours of every page, words and window of a sample. Raises PrintError at a finding."""
+    share = installation().settings.print.preflight_share
+    some = folder.specimens(sheets, rendered, share=share)
+    findings = pool.submit(
+        preflight.check,
+        rendered.pdf,
+        profile=job.profile,
+        pages=rendered.pages,
+        address_texts={sheet.number: sheet.address for sheet in some},
+        texts={sheet.number: sheet.source.text for sheet in some if sheet.source is not None},
+    ).result()
+    if findings:
+        # By gate and piece only: a finding may quote the letter.
+        first = findings[0]
+        raise PrintError(
+            f"preflight gate {first.gate}, piece {first.piece}, page {first.page}; {len(findings)} findings"
+        )

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypedDict
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.errors import RuleRefused, UamailError
+from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
 from uamail.pipeline import batching, confirmation, dispatch, outcomes, recall, rendering, routing, sequencing
 from workers.broker import broker, installation, stopping, worker_name
@@ -32,19 +32,38 @@ class Schedule:
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
+        try:
+            while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
+                pass
+        except BaseException:
+            # What was undone in the database must not stay in our view of the tree.
+            self._frontier = Frontier()
+            raise
+
+    def _round(self, *, sealing: bool, signing: bool) -> int:
+        """One step of every room in one transaction; returns how much was done, 0 when nothing is left."""
         inst = installation()
-        self._until_done(lambda session: routing.route(session, keys=inst.keys, **_when(session)))
         with inst.db.scope() as session:
-            recall.expire(session, **_when(session))
-            recall.sweep(session, **_when(session))
-            outcomes.reap(session, retry=inst.settings.retry, **_when(session))
-        self._until_done(lambda session: batching.collect(session, rules=inst.print_rules, **_when(session)))
-        with inst.db.scope() as session:
-            batching.seal(session, rules=inst.print_rules, force=sealing, **_when(session))
-        self._until_done(lambda session: confirmation.confirm(session, keys=inst.keys, **_when(session)))
-        self._sequence()
-        self._sign(timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds))
-        self._nudge()
+            when = _when(session)
+            done = routing.route(session, keys=inst.keys, **when)
+            recall.expire(session, **when)
+            recall.sweep(session, **when)
+            outcomes.reap(session, retry=inst.settings.retry, **when)
+            done += batching.collect(session, rules=inst.print_rules, **when)
+            batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
+            done += confirmation.confirm(session, keys=inst.keys, **when)
+            done += sequencing.sequence(session, self._frontier)
+            every = timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds)
+            signed = self._sign(session, every, now=when["now"])
+            lanes = self._lanes(session, now=when["now"])
+            waiting = rendering.waiting(session, now=when["now"])
+        if signed is not None:
+            _keep(signed)
+        for lane in lanes:
+            drain.send(lane)
+        if waiting:
+            render.send()
+        return done
 
     def idle(self) -> bool:
         """Whether nothing is left that will happen by itself."""
@@ -68,53 +87,32 @@ class Schedule:
                             "or everything since would be sent twice"
                         )
 
-    def _until_done(self, step: Callable[[Session], int]) -> None:
+    def _sign(self, session: Session, every: timedelta, *, now: datetime) -> Checkpoint | None:
         inst = installation()
-        while not stopping.is_set():
-            with inst.db.scope() as session:
-                if not step(session):
-                    return
+        return sequencing.checkpoint(
+            session,
+            self._frontier,
+            origin=inst.settings.audit.origin,
+            key=inst.keys.log_key,
+            every=every,
+            now=now,
+        )
 
-    def _sequence(self) -> None:
+    def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()
-        done = 1
-        while done and not stopping.is_set():
-            # On a copy: if the commit fails, what we know of the tree must not be ahead of the table.
-            ahead = Frontier(self._frontier.size, list(self._frontier.hashes))
-            with inst.db.scope() as session:
-                done = sequencing.sequence(session, ahead)
-            self._frontier = ahead
+        if inst.settings.mail.never_send:
+            return []
+        token = timedelta(seconds=inst.settings.work.token_seconds)
+        return dispatch.nudge(session, terms=inst.terms, token=token, now=now)
 
-    def _sign(self, every: timedelta) -> None:
-        inst = installation()
-        with inst.db.scope() as session:
-            made = sequencing.checkpoint(
-                session,
-                self._frontier,
-                origin=inst.settings.audit.origin,
-                key=inst.keys.log_key,
-                every=every,
-                now=db.now(session),
-            )
-        if made is not None:
-            for path in _guards():
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                draft = path.with_suffix(f".{worker_name()}")
-                draft.write_text(made.body())
-                draft.replace(path)
 
-    def _nudge(self) -> None:
-        inst = installation()
-        if not inst.settings.mail.never_send:
-            with inst.db.scope() as session:
-                token = timedelta(seconds=inst.settings.work.token_seconds)
-                lanes = dispatch.nudge(session, terms=inst.terms, token=token, now=db.now(session))
-            for lane in lanes:
-                drain.send(lane)
-        with inst.db.reading() as session:
-            waiting = rendering.waiting(session, now=db.now(session))
-        if waiting:
-            render.send()
+def _keep(signed: Checkpoint) -> None:
+    """Keep the checkpoint outside the database, for the guard."""
+    for path in _guards():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{worker_name()}")
+        draft.write_text(signed.body())
+        draft.replace(path)
 
 
 def _guards() -> list[Path]:

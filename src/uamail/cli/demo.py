@@ -26,13 +26,13 @@ from uamail.queries import status as statuses
 
 # A retry profile of seconds, so that the demonstration shows its retries instead of waiting for them.
 _SETTINGS = """\
-# The demonstration: one relay on this machine, retries after a second, a tick ten times a second.
+# The demonstration: one relay on this machine, retries after a second, five ticks a second.
 [retry]
 first_seconds = 1.0
 most_seconds = 3.0
 
 [work]
-tick_seconds = 0.1
+tick_seconds = 0.2
 token_seconds = 5.0
 """
 _MARK = ".uamail-demo"

@@ -7,17 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from uamail import __version__
 from uamail.errors import InputError, PrintError
 from uamail.letters import environment
 from uamail.letters.language import direction
 from uamail.letters.letter import Letter
 from uamail.paths import TEMPLATES
 from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
-from uamail.printing import cover, label, manifest, postal, sheets
+from uamail.printing import cover, fonts, label, manifest, postal, sheets
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
 from uamail.printing.profile import Profile
 from uamail.printing.reference import Rendered
@@ -61,6 +61,7 @@ class Sheet:
     number: int
     brief: Brief
     source: PieceSource | None
+    address: tuple[str, ...] = ()
     reason: str | None = None
     characters: str = ""
 
@@ -129,7 +130,7 @@ def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir
         direction=direction(letter.language),
         text="\n".join(body),
     )
-    return Sheet(number=number, brief=brief, source=source)
+    return Sheet(number=number, brief=brief, source=source, address=tuple(line.text for line in window))
 
 
 def reference(job: Job, number: int) -> str:
@@ -194,6 +195,14 @@ def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, to_pdf: Ca
     files["manifest.json"] = manifest.manifest(_facts(job, rows, held, by_number), rows, files)
     files["SHA256SUMS"] = manifest.sha256sums(files)
     return Papers(files=files, rows=rows, held=tuple(held), by_number=by_number)
+
+
+def specimens(sheets_: Sequence[Sheet], rendered: Rendered, *, share: float) -> list[Sheet]:
+    """The pieces that are read back: `share` of them, at least twenty, evenly spread, the first and last included."""
+    printed = [row.number for row in rendered.pages]
+    wanted = min(len(printed), max(20, round(len(printed) * share)))
+    chosen = {printed[place * (len(printed) - 1) // max(1, wanted - 1)] for place in range(wanted)}
+    return [sheet for sheet in sheets_ if sheet.number in chosen]
 
 
 def _row(job: Job, sheet: Sheet, pages: Any) -> manifest.PieceRow:
@@ -285,6 +294,7 @@ def _label_lines(job: Job, brief: Brief, stock: label.Sheet) -> tuple[postal.Add
 def _facts(
     job: Job, rows: Sequence[manifest.PieceRow], held: Sequence[Sheet], by_number: Mapping[int, Sheet]
 ) -> manifest.BatchFacts:
+    families = {name for row in rows for name in (fonts.leader(row.language), "Noto Serif")}
     printed = {row.addressee: window_lines(job, by_number[row.piece_no].brief) for row in rows}
     return manifest.BatchFacts(
         batch_id=job.name,
@@ -302,7 +312,8 @@ def _facts(
         addresses=printed,
         held=[manifest.HeldPiece(reference(job, one.number), one.reason or "") for one in held],
         paper=_paper(job),
-        tools={"uamail": __version__},
+        tools={name: version(name) for name in ("uamail", "weasyprint", "pikepdf")},
+        fonts={family: fonts.versions().get(family, "") for family in sorted(families)},
     )
 
 

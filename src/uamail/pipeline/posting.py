@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from uamail.errors import InputError, RuleRefused
 from uamail.event import Event, Fact
-from uamail.models import Batch, Delivery, Piece, audit, batch, delivery
+from uamail.models import Batch, Delivery, Piece, Release, audit, batch, delivery
 
 _NEXT = {"approved": "rendered", "printed": "released"}
 _RANGE = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?")
@@ -33,6 +33,20 @@ def carry(session: Session, found: Batch, *, to: str, now: datetime, actor: str)
     facts: dict[str, Fact] | None = {"pdf": found.pdf_sha256} if to == "approved" else None
     if not batch.move(session, found.id, from_=_NEXT[to], to=to, now=now, actor=actor, facts=facts):
         raise RuleRefused(f"batch {found.name} is {found.state}; only a {_NEXT[to]} one can be {to}")
+    if to == "approved":
+        _release(session, found, now=now, actor=actor)
+
+
+def _release(session: Session, found: Batch, *, now: datetime, actor: str) -> None:
+    """An approved batch whose every letter was released already goes on to the printer without being asked again."""
+    waiting = (
+        select(Delivery.id)
+        .outerjoin(Release, (Release.id == Delivery.release_id) & (Release.state == "approved"))
+        .where(Delivery.batch_id == found.id, Delivery.state == "batched", Release.id.is_(None))
+        .limit(1)
+    )
+    if session.execute(waiting).first() is None:
+        batch.move(session, found.id, from_="approved", to="released", now=now, actor=actor)
 
 
 def post(session: Session, found: Batch, *, pieces: set[int] | None, now: datetime, actor: str) -> int:

@@ -160,27 +160,30 @@ async def send(
     relay: Relay,
     intent: Intent,
     on_result: Callable[[Finished], Awaitable[None]],
+    slots: asyncio.Semaphore,
     stopping: Callable[[], bool] = lambda: False,
 ) -> RelayError | None:
-    """Send every message, as many at once as the relay's pool allows.
+    """Send every message, as many at once as there are slots, which all senders through a relay share.
 
-    Each result is handed on as soon as it is known. Returns the error when the relay could not be used; what was
-    not sent because of it is reported as unsent.
+    `on_result` keeps a result; its slot is free only then, so that a kill leaves no more replies unkept than there
+    are slots. Returns the error when the relay could not be used; what was not sent because of it is reported as
+    unsent, and so is what had no slot yet when the worker was asked to stop.
     """
     broken: list[RelayError] = []
 
     async def one(item: Prepared) -> None:
+        async with slots:
+            await on_result(await attempt(item))
+
+    async def attempt(item: Prepared) -> Finished:
         if broken or stopping():
-            await on_result(unsent(item.claim, relay.name, broken[0] if broken else Stopping()))
-            return
+            return unsent(item.claim, relay.name, broken[0] if broken else Stopping())
         try:
             outcome = await transport.send(item.outgoing, relay=relay, intent=intent)
         except RelayError as error:
             broken.append(error)
-            await on_result(unsent(item.claim, relay.name, error))
-        else:
-            sent = Finished(claim=item.claim, outcome=outcome, commitment=item.commitment, opening=item.opening)
-            await on_result(sent)
+            return unsent(item.claim, relay.name, error)
+        return Finished(claim=item.claim, outcome=outcome, commitment=item.commitment, opening=item.opening)
 
     await asyncio.gather(*(one(item) for item in prepared))
     return broken[0] if broken else None

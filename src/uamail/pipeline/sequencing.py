@@ -81,8 +81,13 @@ def checkpoint(
 ) -> Checkpoint | None:
     """Sign the tree when it has grown and the last checkpoint is old enough; None when there is nothing to sign.
 
+    Only the one that may sequence now signs: somebody else's leaves are not in our view of the tree.
+
     Raises LedgerError when the last checkpoint does not open with our key or is larger than the log.
     """
+    if not _alone(session):
+        return None
+    _catch_up(session, frontier)
     last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
     if frontier.size == 0 or (last is not None and (last.size == frontier.size or now - last.at < every)):
         return None

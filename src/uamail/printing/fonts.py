@@ -133,6 +133,14 @@ def coverage(families: frozenset[str] | None = None) -> frozenset[int]:
     return frozenset(point for family in families or allowed() for point in _points(found[family]))
 
 
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Family -> version of its regular file as fontconfig numbers it (16.16 fixed point), for the manifest."""
+    listed = _fc_list("%{family[0]}|%{fontversion}\n")
+    pairs = (line.split("|") for line in sorted(listed.splitlines()) if line.count("|") == 1)
+    return {family: f"{int(number) / 65536:.3f}" for family, number in pairs if number.isdigit()}
+
+
 def _ordered(first: str, language: str) -> list[str]:
     han = leader(language)
     if not han.startswith("Noto Serif CJK"):
@@ -150,15 +158,20 @@ def _installed() -> dict[str, str]:
 
     Fontconfig, not the font files: it is what the layout engine chooses by, and it has read them already.
     """
-    command = ["fc-list", "--format", "%{family[0]}|%{style[0]}|%{charset}\n"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SettingError("fonts", "fc-list", "cannot be run; install the package fontconfig") from error
+    listed = _fc_list("%{family[0]}|%{style[0]}|%{charset}\n")
     rows = (line.split("|", 2) for line in listed.splitlines())
     found = {row[0]: row[2] for row in rows if len(row) == 3 and row[0] in allowed() and row[1] == "Regular"}
     _require(found)
     return found
+
+
+def _fc_list(form: str) -> str:
+    """What fontconfig lists. Raises SettingError when it is not installed."""
+    try:
+        command = ["fc-list", "--format", form]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SettingError("fonts", "fc-list", "cannot be run; install the package fontconfig") from error
 
 
 def _require(found: Iterable[str]) -> None:
