@@ -86,7 +86,8 @@ def _moved(home: Path, name: str, to: str, as_json: bool) -> None:
     with opened(home) as inst, inst.db.scope() as session:
         found = lists.batch(session, name)
         posting.carry(session, found, to=to, now=db.now(session), actor=actor())
-    show({"batch": found.name, "state": to}, as_json, lambda: f"batch {found.name} is {to}")
+        session.refresh(found)
+    show({"batch": found.name, "state": found.state}, as_json, lambda: f"batch {found.name} is {found.state}")
 
 
 @app.command()
@@ -116,8 +117,9 @@ def returned(
 
 
 def batches_table(rows: list[dict[str, Any]]) -> Table:
-    columns = ("id", "ua", "office", "address_id", "profile", "state", "pieces", "pages", "sheets", "weight_g")
-    return table("batches", columns, [tuple(row[column] for column in columns) for row in rows])
+    columns = ("id", "office", "address_id", "profile", "state", "pieces", "pages", "sheets", "weight_g")
+    titles = ("id", "office", "address", "profile", "state", "pieces", "pages", "sheets", "grams")
+    return table("batches", titles, [tuple(row[column] for column in columns) for row in rows])
 
 
 def _pieces(rows: list[dict[str, Any]]) -> Table:

@@ -2,11 +2,14 @@
 
 import shutil
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.actions import loader
@@ -18,7 +21,8 @@ from uamail.importing import sample
 from uamail.installation import Installation, create
 from uamail.mail.faults import Faults
 from uamail.mail.sink import Sink, SinkThread
-from uamail.models import Action
+from uamail.models import Action, Attempt, Delivery
+from uamail.models.delivery import LETTERS, SUPPORTER
 from uamail.paths import CONFIG
 from uamail.pipeline import importfile, posting, publishing, releasing
 from uamail.queries import evidence, finding, lists
@@ -54,7 +58,8 @@ class Told:
     verified: evidence.Verified
     batches: list[dict[str, Any]]
     arrived: int
-    twice: int
+    letters_twice: int
+    repeated: int
     folders: list[Path]
 
 
@@ -182,9 +187,22 @@ def _gather(inst: Installation, sink: Sink, report: importfile.Report, folders: 
             verified=evidence.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public),
             batches=lists.batches(session),
             arrived=len(ids),
-            twice=len(ids) - len(set(ids)),
+            letters_twice=_twice(session, ids, LETTERS),
+            repeated=_twice(session, ids, SUPPORTER),
             folders=folders,
         )
+
+
+def _twice(session: Session, ids: list[str | None], kinds: tuple[str, ...]) -> int:
+    """How many mails of these kinds arrived more than once."""
+    again = {one for one, n in Counter(ids).items() if n > 1 and one is not None}
+    query = (
+        select(Attempt.message_id)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+        .where(Attempt.message_id.in_(again), Delivery.kind.in_(kinds))
+        .distinct()
+    )
+    return len(session.execute(query).all())
 
 
 def _finish(home: Path, told: Told, as_json: bool) -> None:
@@ -194,7 +212,8 @@ def _finish(home: Path, told: Told, as_json: bool) -> None:
         "status": told.status.plain(),
         "audit": told.verified.plain(),
         "arrived": told.arrived,
-        "arrived_twice": told.twice,
+        "letters_twice": told.letters_twice,
+        "receipts_repeated": told.repeated,
         "batches": [row["id"] for row in told.batches],
     }
     if not as_json:
@@ -202,6 +221,8 @@ def _finish(home: Path, told: Told, as_json: bool) -> None:
         out.print(batch.batches_table(told.batches))
     show(facts, as_json, lambda: _to_open(home, told))
     findings = [*told.status.differences]
+    if told.letters_twice:
+        findings.append(f"{told.letters_twice} letters arrived twice")
     if not told.verified.report.ok:
         findings.append(f"the record: {told.verified.report.problem}")
     if told.verified.unsequenced:
@@ -214,6 +235,8 @@ def _finish(home: Path, told: Told, as_json: bool) -> None:
 def _to_open(home: Path, told: Told) -> Any:
     first = told.folders[0] if told.folders else home
     log = told.verified.plain()
+    # No reply came to these, and mail to a supporter may go again: mailboxes fold equal Message-IDs.
+    repeated = f"receipts repeated with the same Message-ID: {told.repeated}"
     rows = [
         ("letters of a batch", first / "letters.pdf"),
         ("its cover sheet", first / "cover.pdf"),
@@ -222,7 +245,7 @@ def _to_open(home: Path, told: Told) -> Any:
         ("every e-mail as it arrived", home / "arrived" / "new"),
         ("rows that could not be read", told.imported.quarantine_path or "none"),
         ("the record", f"{log['size']} entries hold, root {log['root'][:16]}…, unwitnessed"),
-        ("mails at the server", f"{told.arrived}, of them {told.twice} twice"),
+        ("mails at the server", f"{told.arrived}; letters twice: {told.letters_twice}; {repeated}"),
         ("go on with", f"uamail status --home {home}"),
     ]
     return table("balanced; to open:" if told.status.balanced else "NOT BALANCED", ("", ""), rows)

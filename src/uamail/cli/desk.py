@@ -24,8 +24,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes onto the record.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask back.")]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+# Where no terminal says how wide it is (a file, a pipe), a table line stays one line.
+_PIPE_WIDTH = 140
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 
 
 @contextmanager

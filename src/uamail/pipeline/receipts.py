@@ -104,17 +104,17 @@ def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, li
 def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
     """The words of the mail, and whom it is for. Raises InputError where a template is wrong."""
     person = identity.unseal(keys, notice.wrapped_key, notice.identity_box, signer_id=notice.signer_id)
+    folder = f"mail/{OCCASIONS[notice.occasion]}"
+    spoken = match(notice.language, available(folder, templates_dir)) or "en"
     words = receipt(
-        language=notice.language,
+        language=spoken,
         ua_reference=notice.reference,
-        title=in_language(notice.title, notice.language),
-        lines=[_line(letter, notice.language) for letter in notice.letters],
+        title=in_language(notice.title, spoken),
+        lines=[_line(letter, spoken) for letter in notice.letters],
         checkpoint=notice.checkpoint,
         occasion=notice.occasion,
         templates_dir=templates_dir,
     )
-    folder = f"mail/{OCCASIONS[notice.occasion]}"
-    spoken = match(notice.language, available(folder, templates_dir)) or "en"
     return Told(words=words, language=spoken, name=person.name, address=person.email or "")
 
 

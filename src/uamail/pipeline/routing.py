@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import RuleRefused
@@ -22,6 +22,7 @@ from uamail.models import (
     appeal,
     delivery,
 )
+from uamail.models.base import insert_missing
 from uamail.vault import Keyring
 
 
@@ -72,7 +73,7 @@ def _write(
     for some in by_action.values():
         delivery.create(session, some, now=now, actor=actor)
     if exclusions:
-        session.execute(insert(Exclusion), exclusions)
+        session.execute(insert_missing(session, Exclusion), exclusions)
 
 
 def _plan(session: Session, revision_id: int, keys: Keyring, now: datetime) -> _Plan:
