@@ -4,19 +4,19 @@ import argparse
 import os
 import signal
 import sys
+import threading
 import time
+from typing import TYPE_CHECKING
 
 # Before anything of ours is imported: the broker is chosen then.
 os.environ["UAMAIL_EMBEDDED"] = "1"
 
-from dramatiq import Worker
 from sqlalchemy.exc import DBAPIError
 
 from uamail.errors import OutsideError, UamailError
-from workers import mail, printing, schedule
-from workers.broker import broker, installation, stopping
 
-__all__ = ["mail", "main", "printing"]
+if TYPE_CHECKING:
+    from workers.schedule import Schedule
 
 # Ticks in a row that may fail, about a second apart, before a process says that its database is gone.
 MOST_FAILURES = 60
@@ -26,6 +26,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.embedded", description=__doc__)
     parser.add_argument("--until-idle", action="store_true", help="stop when nothing more happens by itself")
     until_idle = parser.parse_args().until_idle
+    # Imported here: the layout child imports this file too, and needs none of it.
+    from dramatiq import Worker
+
+    from workers import mail, printing, schedule
+    from workers.broker import broker, installation, stopping
+
+    for actor in (mail.drain, printing.render):
+        broker.declare_queue(actor.queue_name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     work = installation().settings.work
@@ -34,7 +42,7 @@ def main() -> int:
     try:
         ours.guard()
         worker.start()
-        _run(ours, until_idle=until_idle, pause=work.tick_seconds)
+        _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
     except UamailError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code
@@ -44,7 +52,7 @@ def main() -> int:
     return 0
 
 
-def _run(ours: schedule.Schedule, *, until_idle: bool, pause: float) -> None:
+def _run(ours: "Schedule", stopping: threading.Event, *, until_idle: bool, pause: float) -> None:
     failed = 0
     while not stopping.is_set():
         try:
@@ -58,7 +66,7 @@ def _run(ours: schedule.Schedule, *, until_idle: bool, pause: float) -> None:
         time.sleep(pause if not failed else max(pause, 1))
 
 
-def _round(ours: schedule.Schedule, *, until_idle: bool) -> bool:
+def _round(ours: "Schedule", *, until_idle: bool) -> bool:
     """One tick; True when nothing more will happen by itself."""
     ours.tick(sealing=until_idle)
     if not (until_idle and ours.idle()):

@@ -57,6 +57,14 @@ def canonical_json(data: Mapping[str, object]) -> bytes:
     return unicodedata.normalize("NFC", text).encode()
 
 
+def excerpt(text: str, most: int = 300) -> str:
+    """As much of a text as takes `most` bytes of an event: a reason in Chinese takes three a character."""
+    kept = unicodedata.normalize("NFC", text)[:most]
+    while len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")) - 2 > most:
+        kept = kept[:-1]
+    return kept
+
+
 def commitment(salt: bytes, private: Mapping[str, object]) -> str:
     """Hex SHA-256 over a 32-byte salt and the canonical private part: says nothing until it is opened."""
     return hashlib.sha256(salt + canonical_json(private)).hexdigest()

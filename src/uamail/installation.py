@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uamail import settings as setting
 from uamail.db import Database, migrate
-from uamail.errors import NotFound, SettingError
+from uamail.errors import NotFound, RuleRefused, SettingError
 from uamail.mail.relay import Relay, Timeouts
 from uamail.pacing import Rate, Rates
 from uamail.paths import Home
@@ -81,9 +81,11 @@ class Installation:
 
     @cached_property
     def terms(self) -> Terms:
-        """What claims go by. Raises SettingError when the limits are lifted for a relay that is not on this machine."""
+        """What claims go by. Raises RuleRefused when the limits are lifted for a relay that is not on this machine."""
         if not self.pacing and not self.relay.loopback:
-            raise SettingError("--no-pacing", self.relay.host, "only for rehearsals: the relay must be on loopback")
+            raise RuleRefused(
+                f"--no-pacing is for rehearsals: {self.relay.host} is no loopback address, so the limits hold"
+            )
         work = self.settings.work
         return Terms(
             relay=self.relay.name,

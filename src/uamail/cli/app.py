@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from uamail import __version__
 from uamail.cli import (
@@ -23,7 +24,7 @@ from uamail.cli import (
     work,
 )
 from uamail.cli.desk import err
-from uamail.errors import UamailError
+from uamail.errors import OutsideError, UamailError
 
 app = typer.Typer(
     name="uamail",
@@ -66,9 +67,24 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on standard error and its own exit code."""
+    """Run the command line; an error of ours is one line on standard error and its own exit code.
+
+    The outside world failing (disk, database) is exit code 4.
+    """
     try:
         app()
     except UamailError as error:
-        err.print(f"uamail: {error}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _leave(str(error), error.exit_code)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _leave(f"{error.filename or 'the system'}: {error.strerror}", OutsideError.exit_code)
+    except OperationalError as error:
+        # The first line names the server or the file; the statement and its values are nobody's business here.
+        problem = str(error.orig).partition("\n")[0]
+        _leave(f"the database does not answer: {problem}; see database.url", OutsideError.exit_code)
+
+
+def _leave(words: str, code: int) -> None:
+    err.print(f"uamail: {words}", markup=False, soft_wrap=True)
+    sys.exit(code)

@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import select
 
 from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
-from uamail.errors import CannotCheck, LedgerError
+from uamail.errors import CannotCheck, InputError, LedgerError
 from uamail.models import AuditCheckpoint
 from uamail.queries import evidence
 from uamail.wording import spreadsheet_cell
@@ -52,6 +52,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write every event of the log with its sequence number and leaf hash; it names nobody."""
+    if file.exists():
+        raise InputError(f"{file} exists already: name a new file")
     written = 0
     with opened(home) as inst, inst.db.reading() as session, file.open("x", encoding="utf-8", newline="") as out:
         last = -1

@@ -8,8 +8,9 @@ from rich.table import Table
 
 from uamail import db
 from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
-from uamail.errors import RuleRefused
+from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
+from uamail.models.batch import STATES
 from uamail.pipeline import posting
 from uamail.printing import manifest
 from uamail.queries import lists
@@ -22,10 +23,12 @@ Pieces = Annotated[str | None, typer.Option("--pieces", help="113-127,130; witho
 @app.command("list")
 def list_(
     home: HomeOption,
-    state: Annotated[str | None, typer.Option("--state", help="Only this state.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help=", ".join(STATES))] = None,
     as_json: JsonOption = False,
 ) -> None:
     """All batches."""
+    if state is not None and state not in STATES:
+        raise InputError(f"--state {state}: must be one of {', '.join(STATES)}")
     with opened(home) as inst, inst.db.reading() as session:
         rows = lists.batches(session, state=state)
     show({"batches": rows}, as_json, lambda: batches_table(rows))

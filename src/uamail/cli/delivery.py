@@ -1,9 +1,11 @@
 """`uamail delivery`: list, show, retry, resolve, hold and unhold single letters."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.cli.appeals import deliveries_table
@@ -31,6 +33,8 @@ def list_(
     """Deliveries, oldest first."""
     if state is not None and state not in STATES:
         raise InputError(f"--state {state}: must be one of {', '.join(STATES)}")
+    if channel is not None and channel not in CHANNELS:
+        raise InputError(f"--channel {channel}: must be one of {', '.join(CHANNELS)}")
     with opened(home) as inst, inst.db.reading() as session:
         action_id = finding.action(session, action).id if action else None
         rows = lists.deliveries(
@@ -51,8 +55,9 @@ def show_(delivery: int, home: HomeOption, as_json: JsonOption = False) -> None:
 def retry(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> None:
     """Try refused or bounced letters again, and deferred ones at once."""
     with opened(home) as inst, inst.db.scope() as session:
+        _known(session, deliveries)
         n = recall.retry(session, deliveries, now=db.now(session), actor=actor())
-    show({"queued": n}, as_json, lambda: f"{n} letters are due now")
+    show({"queued": n}, as_json, lambda: f"{n} of {len(deliveries)} letters are due now")
 
 
 @app.command()
@@ -80,16 +85,24 @@ def resolve(
 def hold(deliveries: Ids, home: HomeOption, reason: ReasonOption, as_json: JsonOption = False) -> None:
     """Hold queued letters."""
     with opened(home) as inst, inst.db.scope() as session:
+        _known(session, deliveries)
         n = recall.hold(session, deliveries, note=reason, now=db.now(session), actor=actor())
-    show({"held": n}, as_json, lambda: f"{n} letters are held")
+    show({"held": n}, as_json, lambda: f"{n} of {len(deliveries)} letters are held")
 
 
 @app.command()
 def unhold(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> None:
     """Queue held letters again; deadline, consent and closed actions have their own ways."""
     with opened(home) as inst, inst.db.scope() as session:
+        _known(session, deliveries)
         n = recall.unhold(session, deliveries, now=db.now(session), actor=actor())
-    show({"queued": n}, as_json, lambda: f"{n} letters are queued again")
+    show({"queued": n}, as_json, lambda: f"{n} of {len(deliveries)} letters are queued again")
+
+
+def _known(session: Session, ids: Sequence[int]) -> None:
+    """Raises NotFound for an id that no delivery has: a slip of the pen must not pass for "nothing to do"."""
+    for id in ids:
+        lists.delivery(session, id)
 
 
 def _tries(rows: list[dict[str, object]]) -> Table:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +42,8 @@ token_seconds = 5.0
 """
 _MARK = ".uamail-demo"
 _OPERATOR = "demo"
+# Rows that cannot be read, so that the quarantine has something to show.
+_BAD_ROWS = 3
 
 
 class NotClean(UamailError):
@@ -136,7 +139,7 @@ def _import(inst: Installation, action: Action, revision_id: int, signers: int, 
     file = inst.home.root / "signers.csv"
     with inst.db.reading() as session:
         now = db.now(session)
-    sample.write(file, count=signers, seed=seed, now=now, bad=3)
+    sample.write(file, count=signers + _BAD_ROWS, seed=seed, now=now, bad=_BAD_ROWS)
     source = importfile.look(file, profile_name="generic", encoding=None, delimiter=None)
     return appeals.run(inst, source, action, revision_id, dry_run=False, quiet=False)
 
@@ -193,7 +196,7 @@ def _gather(inst: Installation, sink: Sink, report: importfile.Report, folders: 
         )
 
 
-def _twice(session: Session, ids: list[str | None], kinds: tuple[str, ...]) -> int:
+def _twice(session: Session, ids: Sequence[str | None], kinds: tuple[str, ...]) -> int:
     """How many mails of these kinds arrived more than once."""
     again = {one for one, n in Counter(ids).items() if n > 1 and one is not None}
     query = (
@@ -221,6 +224,9 @@ def _finish(home: Path, told: Told, as_json: bool) -> None:
         out.print(batch.batches_table(told.batches))
     show(facts, as_json, lambda: _to_open(home, told))
     findings = [*told.status.differences]
+    stuck = [row["id"] for row in told.batches if row["state"] not in ("posted", "cancelled")]
+    if stuck:
+        findings.append(f"batches that were not posted: {', '.join(stuck)}")
     if told.letters_twice:
         findings.append(f"{told.letters_twice} letters arrived twice")
     if not told.verified.report.ok:

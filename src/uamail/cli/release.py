@@ -1,7 +1,7 @@
 """`uamail release`: look at a run, then let it go; with a second person where the settings say so."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -36,7 +36,7 @@ app = typer.Typer(
 def run(
     ua: Annotated[str, typer.Argument(help="61/21-2, its index, or 61/21 when that is enough.")],
     home: HomeOption,
-    channel: Annotated[str, typer.Option("--channel", help="mail or print.")] = "mail",
+    channel: Annotated[Literal["mail", "print", "fax"], typer.Option("--channel", help="mail, print or fax.")] = "mail",
     reason: Annotated[str | None, typer.Option("--reason", help="Needed past the deadline; goes on record.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Standing order until this day (YYYY-MM-DD).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; change nothing.")] = False,
@@ -47,6 +47,8 @@ def run(
     with opened(home) as inst:
         with inst.db.reading() as session:
             facts, run_ = _look(inst, session, ua, channel, late=reason is not None)
+            if not dry_run:
+                releasing.check(finding.action(session, ua), run_, reason=reason, standing_until=_standing(until))
         if not as_json:
             _describe(facts)
         if dry_run:

@@ -3,12 +3,14 @@
 from typing import Annotated, Literal
 
 import typer
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show
-from uamail.errors import InputError
+from uamail.errors import InputError, NotFound
 from uamail.installation import Installation
+from uamail.models import Target
 from uamail.pipeline import recall
 from uamail.queries import finding
 
@@ -45,6 +47,18 @@ def hold(ua: Annotated[str, typer.Argument(help="The action.")], home: HomeOptio
     stop("action", home, ua, reason)
 
 
+def _target(session: Session, key: str) -> str:
+    ua, _, target = key.rpartition("/")
+    if not ua or "/" not in ua:
+        raise InputError(f"which target? uamail stop target UA/TARGET, such as 61/21-2/{key or 'xi-jinping'}")
+    found = finding.action(session, ua)
+    # Of every revision: letters to a target that the newest one dropped may still be on their way.
+    known = sorted(set(session.execute(select(Target.key).where(Target.action_id == found.id)).scalars()))
+    if target not in known:
+        raise NotFound(f"action {found.key} has no target {target}; there is {', '.join(known)}")
+    return f"{found.key}/{target}"
+
+
 def _key(inst: Installation, session: Session, scope: str, key: str) -> str:
     """The key as claims compare it. Raises InputError or NotFound for one that would stop nothing."""
     if scope == "all":
@@ -54,8 +68,7 @@ def _key(inst: Installation, session: Session, scope: str, key: str) -> str:
     if scope == "action":
         return finding.action(session, key).key
     if scope == "target":
-        ua, _, target = key.rpartition("/")
-        return f"{finding.action(session, ua).key}/{target}"
+        return _target(session, key)
     if not key:
         raise InputError(f"which {scope}? uamail stop {scope} NAME")
     return key.lower()

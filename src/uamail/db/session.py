@@ -1,7 +1,8 @@
 """Opening the database; `scope` is the only place that commits."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,8 @@ class Database:
         self.url = url
         self.engine = _sqlite(url) if url.startswith("sqlite") else _postgres(url, pool_size)
         self._write = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite has one writer: threads that wait here go on at once, those that wait in SQLite poll.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
         event.listen(self._write, "before_commit", _settle)
         self._read = sessionmaker(self.engine.execution_options(uamail_reads=True), expire_on_commit=False)
 
@@ -32,7 +35,7 @@ class Database:
     @contextmanager
     def scope(self) -> Iterator[Session]:
         """A unit of work: committed when the block ends, undone when it raises."""
-        with self._write() as session, session.begin():
+        with self._turn, self._write() as session, session.begin():
             yield session
 
     @contextmanager

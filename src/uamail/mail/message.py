@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
+from email.parser import BytesHeaderParser
 from email.policy import EmailPolicy
 from email.policy import default as reading
 from email.utils import format_datetime, parseaddr
@@ -114,14 +115,31 @@ def verify(data: bytes, mail: Mail) -> None:
     names = sorted(name.decode() for name, _ in _split(head))
     if names != sorted(expected_names(mail)):
         raise InputError("the header fields are not the ones that were to be written, each once")
-    _verify_values(read(data), mail)
+    _verify_parts(data, mail)
+    # The fields alone: parsing the parts as well would cost more than writing the whole message.
+    _verify_values(BytesHeaderParser(policy=reading).parsebytes(head + b"\r\n\r\n"), mail)
 
 
-def _verify_values(found: ReadMail, mail: Mail) -> None:
-    pairs: dict[str, tuple[object, object]] = {n: (found.header(n), value) for n, value in _fields(mail)}
-    pairs["From"] = (found.sender, (header_safe(mail.sender[0]), mail.sender[1]))
-    pairs["To"] = (found.to, (header_safe(mail.to[0]), mail.to[1]))
-    pairs["Subject"] = (found.subject, header_safe(mail.subject))
+def _verify_parts(data: bytes, mail: Mail) -> None:
+    """Both parts stand between their boundaries, and the plain one is the text in base64."""
+    found = re.search(rb'boundary="(=_[0-9a-f]{32})"\r\n\r\n', data)
+    if found is None:
+        raise InputError("the message has no parts")
+    delimiter = b"--" + found[1]
+    plain = base64.encodebytes(_octets(mail.text)).replace(b"\n", b"\r\n")
+    whole = data.count(delimiter) == 3 and data.endswith(delimiter + b"--\r\n")
+    if not whole or data.count(b"\r\n\r\n" + plain) != 1:
+        raise InputError("the parts of the message are not the ones that were to be written")
+
+
+def _verify_values(found: Message, mail: Mail) -> None:
+    pairs: dict[str, tuple[object, object]] = {n: (found[n] and str(found[n]), value) for n, value in _fields(mail)}
+    try:
+        pairs["From"] = (_party(found, "From"), (header_safe(mail.sender[0]), mail.sender[1]))
+        pairs["To"] = (_party(found, "To"), (header_safe(mail.to[0]), mail.to[1]))
+    except (ValueError, LookupError, AttributeError) as error:
+        raise InputError("an address of the message cannot be read back") from error
+    pairs["Subject"] = (str(found["Subject"]), header_safe(mail.subject))
     for name, (actual, asked) in pairs.items():
         _require(actual == asked, f"{name} as it reads back")
 
@@ -162,8 +180,8 @@ def read(data: bytes) -> ReadMail:
         raise InputError("the message cannot be read back") from error
 
 
-def _party(message: EmailMessage, name: str) -> Party:
-    (address,) = message[name].addresses
+def _party(message: Message, name: str) -> Party:
+    (address,) = message[name].addresses  # type: ignore[union-attr]
     # Not address.display_name: up to Python 3.12 it puts a space between two encoded words (RFC 2047 6.2 has none).
     words, _ = parseaddr("".join(dict(message.raw_items())[name].splitlines()))
     return str(make_header(decode_header(words))), address.addr_spec

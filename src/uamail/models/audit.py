@@ -38,7 +38,7 @@ class AuditSpan(Base):
 
 
 class AuditLeaf(Base):
-    """The place of an event in the evidence tree (`id` is the sequence number + 1) and its RFC 9162 leaf hash."""
+    """The place of an event in the evidence tree (`id` is its sequence number, from 0) and its RFC 9162 leaf hash."""
 
     __tablename__ = "audit_leaf"
 

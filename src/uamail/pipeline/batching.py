@@ -74,7 +74,7 @@ def seal(session: Session, *, rules: Rules, force: bool, now: datetime, actor: s
 
 
 def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    office = select(Office.country).where(Office.id == Delivery.office_id).scalar_subquery()
+    office = select(Office.country).where(Office.id == Delivery.office_id).correlate(Delivery).scalar_subquery()
     stopped = select(Hold.id).where(
         Hold.lifted_at.is_(None),
         or_(
@@ -96,7 +96,9 @@ def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 def _action_key() -> ColumnElement[str]:
     ordinal = cast(Action.ordinal, String)
-    return select(Action.ua + "-" + ordinal).where(Action.id == Delivery.action_id).scalar_subquery()
+    key = select(Action.ua + "-" + ordinal).where(Action.id == Delivery.action_id)
+    # By name: two levels down, it would otherwise look at any delivery of the table.
+    return key.correlate(Delivery).scalar_subquery()
 
 
 def _open(session: Session, office_id: int, address_id: int, action_id: int, *, rules: Rules, now: datetime) -> Batch:

@@ -118,7 +118,7 @@ def _free(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
         Delivery.state == "queued",
         or_(Delivery.not_after.is_(None), Delivery.not_after > now),
         or_(Delivery.kind.in_(SUPPORTER), ~_unwanted()),
-        ~_held(Delivery),
+        ~_held(),
     ]
     if not terms.rehearsal:
         released = select(Release.id).where(Release.id == Delivery.release_id, Release.state == "approved")
@@ -133,17 +133,19 @@ def _unwanted() -> ColumnElement[bool]:
     return or_(closed.exists(), withdrawn.exists())
 
 
-def _held(row: type[Delivery]) -> ColumnElement[bool]:
+def _held() -> ColumnElement[bool]:
     """Under a kill switch for its action, its target or its office."""
-    action = select(Action.ua + "-" + cast(Action.ordinal, String)).where(Action.id == row.action_id).scalar_subquery()
-    target = select(Target.key).where(Target.id == row.target_id).scalar_subquery()
-    office = select(Office.country).where(Office.id == row.office_id).scalar_subquery()
+    # Correlated by name: two levels down, the inner queries would otherwise look at any delivery of the table.
+    key = Action.ua + "-" + cast(Action.ordinal, String)
+    action = select(key).where(Action.id == Delivery.action_id).correlate(Delivery).scalar_subquery()
+    target = select(Target.key).where(Target.id == Delivery.target_id).correlate(Delivery).scalar_subquery()
+    office = select(Office.country).where(Office.id == Delivery.office_id).correlate(Delivery).scalar_subquery()
     scopes = or_(
         and_(Hold.scope == "action", Hold.key == action),
         and_(Hold.scope == "target", Hold.key == action + "/" + target),
         and_(Hold.scope == "office", Hold.key == office),
     )
-    return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).exists()
+    return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).correlate(Delivery).exists()
 
 
 def _due(lane_id: int, terms: Terms, now: datetime) -> Select[int]:

@@ -64,7 +64,7 @@ class Report:
 def look(path: Path, *, profile_name: str, encoding: str | None, delimiter: str | None) -> Source:
     """Detect how a file is to be read. Raises SignatureFileError when that is ambiguous or a column is missing."""
     if not path.is_file():
-        raise SignatureFileError(path.name, "there is no such file", "check the path")
+        raise SignatureFileError(path.name, "there is no such file", "Check the path")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         head = file.read(detect.HEAD)

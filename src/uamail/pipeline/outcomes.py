@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import RuleRefused
-from uamail.event import Event, Fact
+from uamail.event import Event, Fact, excerpt
 from uamail.mail.reply import Verdict, backoff, classify, queue_id, scrub
 from uamail.mail.transport import Outcome
 from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Relay, Signer, VaultItem, audit, delivery
@@ -16,6 +16,9 @@ from uamail.models.delivery import SUPPORTER
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.settings import RetrySettings
 from uamail.vault import Keyring
+
+# What a reply that came late makes of an uncertain letter; a deferral says that it was not taken.
+_LATE = {"accepted": "accepted", "refused": "refused", "deferred": "queued"}
 
 
 def begin(session: Session, marker: Marker, *, now: datetime) -> None:
@@ -221,12 +224,13 @@ def pause_relay(session: Session, name: str, *, why: str, until: datetime, now: 
     """Let a relay rest; every lane that uses it waits."""
     session.execute(insert_missing(session, Relay).values(name=name))
     session.execute(update(Relay).where(Relay.name == name).values(paused_until=until, paused_why=why))
-    audit.record(session, Event("relay:paused", now, actor, {"relay": name, "why": why[:200]}))
+    audit.record(session, Event("relay:paused", now, actor, {"relay": name, "why": excerpt(why)}))
 
 
 def _late(session: Session, result: Finished, *, keys: Keyring, now: datetime, actor: str) -> None:
     """A definite reply that came after the rescue settles what the rescue had to call uncertain."""
-    if result.outcome.kind not in ("accepted", "refused"):
+    to = _LATE.get(result.outcome.kind)
+    if to is None or result.outcome.reply is None:
         return
     ours = select(Delivery.id).where(
         Delivery.id == result.claim.delivery_id,
@@ -235,11 +239,10 @@ def _late(session: Session, result: Finished, *, keys: Keyring, now: datetime, a
     )
     if session.execute(ours).first() is None:
         return
-    kind = result.outcome.kind
-    session.execute(update(Attempt).where(Attempt.id == result.claim.attempt_id).values(outcome=kind))
+    session.execute(update(Attempt).where(Attempt.id == result.claim.attempt_id).values(outcome=result.outcome.kind))
     facts = {**_facts(result), "late": True}
     ids = [result.claim.delivery_id]
-    delivery.move(session, ids, from_="uncertain", to=kind, now=now, actor=actor, facts=facts)
+    delivery.move(session, ids, from_="uncertain", to=to, now=now, actor=actor, facts=facts)
     if result.opening is not None:
         _keep_opening(session, result.claim, result.opening, keys)
 
@@ -273,7 +276,7 @@ def reap(session: Session, *, retry: RetrySettings, now: datetime, actor: str) -
 
 def resolve(session: Session, id: int, *, accepted: bool, evidence: str, now: datetime, actor: str) -> None:
     """A person settles an uncertain letter. Raises RuleRefused when it is not uncertain."""
-    facts: dict[str, Fact] = {"resolved": True, "evidence": evidence[:300]}
+    facts: dict[str, Fact] = {"resolved": True, "evidence": excerpt(evidence)}
     to = "accepted" if accepted else "queued"
     moved = delivery.move(session, [id], from_="uncertain", to=to, now=now, actor=actor, facts=facts)
     if not moved:

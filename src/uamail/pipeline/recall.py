@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import NotFound, RuleRefused
-from uamail.event import Event
+from uamail.event import Event, excerpt
 from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold, appeal, audit, delivery
 from uamail.models.base import insert_missing
 from uamail.models.delivery import LETTERS, UNSENT
@@ -28,7 +28,7 @@ def close(session: Session, action: Action, *, reason: str, on: date, now: datet
     if action.closed_on is not None:
         raise RuleRefused(f"action {action.key} was closed on {action.closed_on}")
     action.closed_on, action.closed_reason, action.closed_by = on, reason, actor
-    audit.record(session, Event("action:closed", now, actor, {"action": action.id, "why": reason[:200]}))
+    audit.record(session, Event("action:closed", now, actor, {"action": action.id, "why": excerpt(reason)}))
     return _hold_unsent(session, Delivery.action_id == action.id, action.id, "closed", now=now, actor=actor)
 
 
@@ -154,7 +154,7 @@ def stop(session: Session, scope: str, key: str, *, reason: str, now: datetime, 
     values = {"scope": scope, "key": key, "reason": reason, "placed_by": actor, "placed_at": now}
     made = session.execute(insert_missing(session, Hold).values(**values).returning(Hold.id)).scalar_one_or_none()
     if made is not None:
-        audit.record(session, Event("hold:placed", now, actor, {"scope": scope, "key": key, "why": reason[:200]}))
+        audit.record(session, Event("hold:placed", now, actor, {"scope": scope, "key": key, "why": excerpt(reason)}))
     return made is not None
 
 

@@ -16,7 +16,10 @@ from uamail.models.delivery import LETTERS
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a release would cover: letters that are free to go, and letters past their deadline."""
+    """What a release would cover: letters that are free to go, and letters past their deadline.
+
+    `overdue` counts the letters that stay behind because nobody gave a reason to send them late.
+    """
 
     revision_id: int
     channel: str
@@ -24,6 +27,7 @@ class Run:
     late: tuple[int, ...]
     batches: tuple[int, ...]
     batched: tuple[int, ...]
+    overdue: int = 0
 
     @property
     def members(self) -> list[int]:
@@ -46,7 +50,8 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
         Delivery.kind.in_(LETTERS),
     )
     queued = select(Delivery.id).where(*chosen, Delivery.state == "queued", Delivery.release_id.is_(None))
-    overdue = select(Delivery.id).where(*chosen, Delivery.state == "held", Delivery.reason == "deadline")
+    past = select(Delivery.id).where(*chosen, Delivery.state == "held", Delivery.reason == "deadline")
+    overdue = tuple(session.execute(past.order_by(Delivery.id)).scalars())
     approved = select(Batch.id).where(Batch.action_id == action.id, Batch.state == "approved")
     batches = session.execute(approved.order_by(Batch.id)).scalars().all() if channel == "print" else []
     batched = select(Delivery.id).where(Delivery.batch_id.in_(batches), Delivery.state == "batched")
@@ -54,10 +59,27 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
         revision_id=revision_id,
         channel=channel,
         queued=tuple(session.execute(queued.order_by(Delivery.id)).scalars()),
-        late=tuple(session.execute(overdue.order_by(Delivery.id)).scalars()) if late else (),
+        late=overdue if late else (),
         batches=tuple(batches),
         batched=tuple(session.execute(batched.order_by(Delivery.id)).scalars()),
+        overdue=0 if late else len(overdue),
     )
+
+
+def check(action: Action, run: Run, *, reason: str | None, standing_until: datetime | None) -> None:
+    """Raises RuleRefused for a closed action, late letters without a reason, and a run that covers nothing."""
+    if action.closed_on is not None:
+        raise RuleRefused(f"action {action.key} is closed: uamail action reopen {action.key}")
+    if run.late and not (reason or "").strip():
+        raise RuleRefused("the deadline has passed: agree it with the office and give --reason")
+    if run.members or standing_until:
+        return
+    if run.overdue:
+        raise RuleRefused(
+            f"the deadline of {action.key} has passed and holds {run.overdue} letters: "
+            "agree it with the office, then give --reason"
+        )
+    raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}")
 
 
 def request(
@@ -73,14 +95,9 @@ def request(
 ) -> int:
     """Freeze the run under a release that still waits for its approval; returns the release's id.
 
-    Raises RuleRefused for a closed action, and for letters past their deadline without a reason.
+    Raises RuleRefused as `check` does.
     """
-    if action.closed_on is not None:
-        raise RuleRefused(f"action {action.key} is closed: uamail action reopen {action.key}")
-    if run.late and not reason:
-        raise RuleRefused("the deadline has passed: agree it with the office and give --reason")
-    if not (run.members or standing_until):
-        raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}")
+    check(action, run, reason=reason, standing_until=standing_until)
     made = Release(
         action_id=action.id,
         revision_id=run.revision_id,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from uamail.event import Event, Fact
+from uamail.event import Event, Fact, excerpt
 from uamail.models import (
     Action,
     ActionRevision,
@@ -194,7 +194,7 @@ def fail(session: Session, job: Job, *, why: str, now: datetime, actor: str) -> 
     """Rendering broke: the batch is free for another try until its attempts are used up."""
     owned = update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt).values(lease_until=None)
     session.execute(owned)
-    facts: dict[str, Fact] = {"attempt": job.attempt, "why": why[:300]}
+    facts: dict[str, Fact] = {"attempt": job.attempt, "why": excerpt(why)}
     audit.record_set(session, Event("batch:failed", now, actor, facts), "batch", [job.batch_id])
 
 

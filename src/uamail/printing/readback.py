@@ -16,13 +16,15 @@ _FOLD: Final = str.maketrans({
 
 # Scripts whose clusters are reordered when shaped; the layout engine's character map cannot undo that (WeasyPrint 70).
 _REORDERED: Final = re.compile("[\u0900-\u0dff\u1000-\u109f\u1780-\u17ff]")
+# Marks above the line: PDFium may give one of them back at the end of its line, the letters stay in order.
+_STACKED: Final = re.compile("[\u0e00-\u0fff]")
 # Bidirectional lines come back in visual order where digits or Latin words stand in them.
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 REORDERED_TOLERANCE: Final = 0.15
 """Share of base letters that may differ in a reordered script: conjuncts come back doubled or without their vowel."""
 BIDI_TOLERANCE: Final = 0.02
-"""Share of letters that may differ in right-to-left text; only their order is uncertain."""
+"""Share of letters that may differ in right-to-left text and under stacked marks; only the order is uncertain."""
 
 
 def folded(text: str) -> str:
@@ -64,4 +66,4 @@ def _letters(text: str) -> Counter[str]:
 def _tolerance(text: str) -> float:
     if _REORDERED.search(text):
         return REORDERED_TOLERANCE
-    return BIDI_TOLERANCE if _RIGHT_TO_LEFT.search(text) else 0.0
+    return BIDI_TOLERANCE if _RIGHT_TO_LEFT.search(text) or _STACKED.search(text) else 0.0

@@ -205,6 +205,8 @@ def _finished(parts: Sequence[bytes], lengths: Sequence[int] = ()) -> bytes:
 @lru_cache(maxsize=1)
 def _engine() -> tuple[Any, Any, Any]:
     """WeasyPrint, one font configuration for the process (each new one leaks) and the fetcher that serves nothing."""
+    import gc
+
     import weasyprint
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import FatalURLFetchingError, URLFetcher
@@ -215,6 +217,9 @@ def _engine() -> tuple[Any, Any, Any]:
         def fetch(self, url: str, *_: Any) -> Any:
             raise FatalURLFetchingError(f"refused to fetch {url[:80]}")
 
+    # Layout makes boxes by the hundred thousand; a collector that walks the imported modules each time costs a quarter.
+    gc.collect()
+    gc.freeze()
     return weasyprint, FontConfiguration(), NothingFetcher()
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -72,27 +73,25 @@ def _entries(session: Session) -> Iterator[tuple[int, bytes, bytes]]:
 def _bad_set(session: Session) -> tuple[int, str] | None:
     """The first entry whose kept member list is not the one it commits to."""
     query = (
-        select(AuditLeaf.id, AuditEvent.id, AuditEvent.body)
+        select(AuditLeaf.id, AuditEvent.body, AuditSpan.subject, AuditSpan.first_id, AuditSpan.last_id)
         .join(AuditEvent, AuditEvent.id == AuditLeaf.event_id)
-        .where(AuditEvent.id.in_(select(AuditSpan.event_id)))
-        .order_by(AuditLeaf.id)
-        .execution_options(yield_per=1000)
+        .outerjoin(AuditSpan, AuditSpan.event_id == AuditEvent.id)
+        .order_by(AuditLeaf.id, AuditSpan.first_id)
+        .execution_options(yield_per=5000)
     )
-    for seq, event_id, body in session.execute(query):
-        facts = json.loads(body)
-        rows = session.execute(
-            select(AuditSpan.subject, AuditSpan.first_id, AuditSpan.last_id)
-            .where(AuditSpan.event_id == event_id)
-            .order_by(AuditSpan.first_id)
-        ).all()
-        spans = [(row.first_id, row.last_id) for row in rows]
-        single = facts.get(rows[0].subject) if len(spans) == 1 and "set" not in facts else None
-        committed = (
-            facts["set"] == spans_hash(rows[0].subject, spans) if "set" in facts else spans == [(single, single)]
-        )
-        if not committed:
+    for seq, rows in groupby(session.execute(query), key=lambda row: row.id):
+        members = list(rows)
+        spans = [(row.first_id, row.last_id) for row in members if row.first_id is not None]
+        if not _committed(json.loads(members[0].body), members[0].subject, spans):
             return seq, f"entry {seq}: its member list is not the one it commits to"
     return None
+
+
+def _committed(facts: dict[str, Any], subject: str | None, spans: list[tuple[int, int]]) -> bool:
+    """Whether an event that covers a set commits to exactly these members, and one that covers none has none."""
+    if "set" in facts:
+        return bool(facts["set"] == spans_hash(subject, spans) if subject is not None else facts["n"] == 0)
+    return not spans or spans == [(facts.get(subject or ""), facts.get(subject or ""))]
 
 
 def explain(session: Session, delivery_id: int) -> list[dict[str, Any]]:
