@@ -1,17 +1,25 @@
 """The broker of the settings, and what every actor of this process shares."""
 
 import os
+import sys
 import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dramatiq
+import structlog
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Middleware
 
 from uamail.installation import Installation, open_home
 from uamail.settings import default_home
+
+# Logs are facts with ids, one JSON line each, on standard error: standard output belongs to results.
+structlog.configure(
+    processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
+    logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+)
 
 # Set when the process is asked to stop: actors finish what they hold and begin nothing new.
 stopping = threading.Event()

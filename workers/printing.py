@@ -1,26 +1,31 @@
 """The printing queue: a token says "render what is sealed"; each batch is laid out in a child process."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
+from typing import TypeVar
 
 import dramatiq
+from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.errors import PrintError, UamailError
 from uamail.pipeline import folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
+from uamail.pipeline.sending import Stopping
 from uamail.printing import preflight, reference
 from uamail.printing.reference import Rendered
 from uamail.store import Stored
 from workers.broker import installation, stopping, worker_name
 
-# Layout may take long: nobody else takes the batch meanwhile, and a dead worker's batch waits that long.
-LEASE = timedelta(minutes=15)
+# Seconds that a layout may still take when the worker is asked to stop; a long one begins anew elsewhere.
+GRACE = 5.0
 
+T = TypeVar("T")
 _lock = threading.Lock()
 
 
@@ -41,7 +46,7 @@ def render() -> None:
 def _render_one(pool: ProcessPoolExecutor) -> bool:
     inst = installation()
     with inst.db.scope() as session:
-        job = rendering.take(session, lease=LEASE, label_sheet=inst.settings.print.label_sheet, now=db.now(session))
+        job = rendering.take(session, lease=_lease(), label_sheet=inst.settings.print.label_sheet, now=db.now(session))
     if job is None:
         return False
     if not job.briefs:
@@ -49,7 +54,14 @@ def _render_one(pool: ProcessPoolExecutor) -> bool:
             rendering.empty(session, job, now=db.now(session), actor=worker_name())
         return True
     try:
-        made = _papers(job, pool)
+        with _alive(job):
+            made = _papers(job, pool)
+    except Stopping:
+        with inst.db.scope() as session:
+            rendering.release(session, job)
+        for child in active_children():
+            child.kill()
+        return False
     except BrokenProcessPool:
         # The layout died (memory, a bad font): count it, and let the next token start a fresh process.
         with inst.db.scope() as session:
@@ -70,23 +82,59 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     inst = installation()
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    rendered = pool.submit(reference.render, sources, profile=job.profile).result()
+    rendered = _result(pool.submit(reference.render, sources, profile=job.profile))
     _preflight(job, sheets, rendered, pool)
-    return folder.papers(job, sheets, rendered, to_pdf=lambda html: pool.submit(reference.render_html, html).result())
+    return folder.papers(job, sheets, rendered, to_pdf=lambda html: _result(pool.submit(reference.render_html, html)))
+
+
+def _result(layout: Future[T]) -> T:
+    """What the layout process made. Raises Stopping when the worker is asked to stop and it would take long."""
+    while not stopping.is_set():
+        with suppress(TimeoutError):
+            return layout.result(timeout=0.2)
+    try:
+        return layout.result(timeout=GRACE)
+    except TimeoutError:
+        raise Stopping from None
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=installation().settings.work.lease_seconds)
+
+
+@contextmanager
+def _alive(job: Job) -> Iterator[None]:
+    """Renew the lease while the block runs: layout may take long, and a dead worker's batch must not wait long."""
+    done = threading.Event()
+    beating = threading.Thread(target=_beat, args=(job, done), name="lease", daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beating.join()
+
+
+def _beat(job: Job, done: threading.Event) -> None:
+    inst = installation()
+    while not done.wait(_lease().total_seconds() / 3):
+        with suppress(DBAPIError), inst.db.scope() as session:
+            rendering.renew(session, job, lease=_lease(), now=db.now(session))
 
 
 def _preflight(job: Job, sheets: Sequence[Sheet], rendered: Rendered, pool: ProcessPoolExecutor) -> None:
     """Structure, fonts and colours of every page, words and window of a sample. Raises PrintError at a finding."""
     share = installation().settings.print.preflight_share
     some = folder.specimens(sheets, rendered, share=share)
-    findings = pool.submit(
+    checking = pool.submit(
         preflight.check,
         rendered.pdf,
         profile=job.profile,
         pages=rendered.pages,
         address_texts={sheet.number: sheet.address for sheet in some},
         texts={sheet.number: sheet.source.text for sheet in some if sheet.source is not None},
-    ).result()
+    )
+    findings = _result(checking)
     if findings:
         # By gate and piece only: a finding may quote the letter.
         first = findings[0]

@@ -69,9 +69,7 @@ class Schedule:
         """Whether nothing is left that will happen by itself."""
         inst = installation()
         with inst.db.reading() as session:
-            mail = not inst.settings.mail.never_send and dispatch.unfinished(
-                session, terms=inst.terms, now=db.now(session)
-            )
+            mail = dispatch.unfinished(session, terms=inst.terms, now=db.now(session))
             return not (mail or rendering.unfinished(session) or confirmation.unfinished(session))
 
     def guard(self) -> None:
@@ -100,8 +98,6 @@ class Schedule:
 
     def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()
-        if inst.settings.mail.never_send:
-            return []
         token = timedelta(seconds=inst.settings.work.token_seconds)
         return dispatch.nudge(session, terms=inst.terms, token=token, now=now)
 

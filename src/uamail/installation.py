@@ -93,6 +93,7 @@ class Installation:
             rates=self.rates if self.pacing else None,
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
+            never_send=self.settings.mail.never_send,
         )
 
     @cached_property

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from uamail.installation import Installation, open_home
 from uamail.settings import default_home
@@ -57,7 +58,9 @@ def show(data: Any, as_json: bool, *tables: Callable[[], Table | str]) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A plain table; numbers are set to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    # A title may be wider than a narrow table: it is one line all the same.
+    heading = Text(title, no_wrap=True, overflow="ignore")
+    made = Table(title=heading, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     for place, column in enumerate(columns):
         numbers = rows and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
         made.add_column(column, justify="right" if numbers else "left", overflow="fold")

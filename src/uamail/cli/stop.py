@@ -15,9 +15,9 @@ from uamail.pipeline import recall
 from uamail.queries import finding
 
 Scope = Annotated[
-    Literal["action", "target", "mailbox", "domain", "relay", "all"], typer.Argument(help="What is stopped.")
+    Literal["action", "target", "mailbox", "domain", "relay", "office", "all"], typer.Argument(help="What is stopped.")
 ]
-Key = Annotated[str, typer.Argument(help="UA, UA/target, address, domain or relay; empty for all.")]
+Key = Annotated[str, typer.Argument(help="UA, UA/target, address, domain, relay or country; empty for all.")]
 
 
 def stop(
@@ -71,4 +71,4 @@ def _key(inst: Installation, session: Session, scope: str, key: str) -> str:
         return _target(session, key)
     if not key:
         raise InputError(f"which {scope}? uamail stop {scope} NAME")
-    return key.lower()
+    return key.upper() if scope == "office" else key.lower()

@@ -55,7 +55,10 @@ def run(environment: dict[str, str], *, until_idle: bool, processes: int) -> int
     command = [sys.executable, "-m", "workers.embedded", *(["--until-idle"] if until_idle else [])]
     children = [subprocess.Popen(command, env=environment) for _ in range(processes)]
 
+    asked: set[int] = set()
+
     def forward(number: int, _: object) -> None:
+        asked.add(number)
         for child in children:
             if child.poll() is None:
                 child.send_signal(number)
@@ -66,7 +69,8 @@ def run(environment: dict[str, str], *, until_idle: bool, processes: int) -> int
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    killed = [code for code in codes if code < 0]
+    # A worker that was asked to stop before it was ready ends by that very signal: it had nothing in hand.
+    killed = [-code for code in codes if code < 0 and -code not in asked]
     if killed:
-        raise OutsideError(f"a worker was killed by signal {-killed[0]}; nothing is lost: run uamail work again")
-    return max(codes)
+        raise OutsideError(f"a worker was killed by signal {killed[0]}; nothing is lost: run uamail work again")
+    return max(0, *codes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, and_, cast, false, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Limit, Office, Relay, Release, Target, delivery
@@ -24,6 +24,7 @@ class Terms:
     rates: Rates | None
     lease: timedelta
     most: int
+    never_send: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,12 @@ def _limits(session: Session, lane: Lane, terms: Terms) -> Sequence[Limit]:
         values = {"burst": rate.burst, "count": rate.count, "period_seconds": rate.period_seconds}
         session.execute(insert_missing(session, Limit).values(scope=scope, key=key, arrival_us=0, **values))
     match = or_(*(and_(Limit.scope == scope, Limit.key == key) for scope, key in wanted))
-    return session.execute(select(Limit).where(match).order_by(Limit.id).with_for_update()).scalars().all()
+    limits = session.execute(select(Limit).where(match).order_by(Limit.id).with_for_update()).scalars().all()
+    for limit in limits:
+        # The row keeps the clock; the pace is what the settings say today.
+        rate = terms.rates.of(limit.scope, limit.key)
+        limit.burst, limit.count, limit.period_seconds = rate.burst, rate.count, rate.period_seconds
+    return limits
 
 
 def _rate(limit: Limit) -> Rate:
@@ -120,6 +126,8 @@ def _free(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
         or_(Delivery.kind.in_(SUPPORTER), ~_unwanted()),
         ~_held(),
     ]
+    if terms.never_send:
+        conditions.append(false())
     if not terms.rehearsal:
         released = select(Release.id).where(Release.id == Delivery.release_id, Release.state == "approved")
         conditions.append(or_(Delivery.kind.in_(SUPPORTER), released.exists()))

@@ -18,7 +18,7 @@ from uamail.models.delivery import LETTERS
 class Run:
     """What a release would cover: letters that are free to go, and letters past their deadline.
 
-    `overdue` counts the letters that stay behind because nobody gave a reason to send them late.
+    Staying behind: `overdue` letters, because nobody gave a reason to send them late, and `unapproved` batches.
     """
 
     revision_id: int
@@ -28,6 +28,7 @@ class Run:
     batches: tuple[int, ...]
     batched: tuple[int, ...]
     overdue: int = 0
+    unapproved: tuple[str, ...] = ()
 
     @property
     def members(self) -> list[int]:
@@ -63,7 +64,13 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
         batches=tuple(batches),
         batched=tuple(session.execute(batched.order_by(Delivery.id)).scalars()),
         overdue=0 if late else len(overdue),
+        unapproved=_unapproved(session, action) if channel == "print" else (),
     )
+
+
+def _unapproved(session: Session, action: Action) -> tuple[str, ...]:
+    query = select(Batch).where(Batch.action_id == action.id, Batch.state == "rendered").order_by(Batch.id)
+    return tuple(one.name for one in session.execute(query).scalars())
 
 
 def check(action: Action, run: Run, *, reason: str | None, standing_until: datetime | None) -> None:
@@ -79,7 +86,8 @@ def check(action: Action, run: Run, *, reason: str | None, standing_until: datet
             f"the deadline of {action.key} has passed and holds {run.overdue} letters: "
             "agree it with the office, then give --reason"
         )
-    raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}")
+    remedy = f"; approve first: uamail batch approve {run.unapproved[0]}" if run.unapproved else ""
+    raise RuleRefused(f"nothing of {action.key} waits for a release on {run.channel}{remedy}")
 
 
 def request(

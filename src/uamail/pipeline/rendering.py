@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.event import Event, Fact, excerpt
@@ -196,6 +196,20 @@ def fail(session: Session, job: Job, *, why: str, now: datetime, actor: str) -> 
     session.execute(owned)
     facts: dict[str, Fact] = {"attempt": job.attempt, "why": excerpt(why)}
     audit.record_set(session, Event("batch:failed", now, actor, facts), "batch", [job.batch_id])
+
+
+def renew(session: Session, job: Job, *, lease: timedelta, now: datetime) -> None:
+    """A sign of life: the batch stays ours."""
+    session.execute(_ours(job).values(lease_until=now + lease))
+
+
+def release(session: Session, job: Job) -> None:
+    """The worker stops: the batch is free at once, and this try does not count."""
+    session.execute(_ours(job).values(lease_until=None, attempts=job.attempt - 1))
+
+
+def _ours(job: Job) -> Update:
+    return update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt, Batch.state == "sealed")
 
 
 def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
