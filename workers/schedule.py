@@ -1,5 +1,7 @@
 """The schedule: a tick moves on whatever is due and nudges the workers; all of it is derived from rows."""
 
+import os
+import signal
 import threading
 import time
 from datetime import datetime, timedelta
@@ -138,7 +140,14 @@ class Ticker(Middleware):
 def run() -> None:
     """Tick until the process stops; a tick that fails is said and tried again."""
     schedule = Schedule()
-    schedule.guard()
+    try:
+        schedule.guard()
+    except UamailError as error:
+        # Nothing more may go out of this process, old nudges in the broker included.
+        stopping.set()
+        _log.error("refused to work", why=str(error))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
     while not stopping.is_set():
         try:
             schedule.tick()

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from uamail.errors import NotFound, RuleRefused
 from uamail.event import Event, excerpt
@@ -72,13 +72,18 @@ def expire(session: Session, *, now: datetime, actor: str) -> int:
 
 
 def sweep(session: Session, *, now: datetime, actor: str) -> int:
-    """Stop letters that a deferral put back after their action was closed or their appeal withdrawn."""
+    """Stop letters that a deferral put back after their action was closed or corrected, or their appeal withdrawn."""
     queued = select(Delivery.id).where(Delivery.state == "queued", Delivery.kind.in_(LETTERS))
     closed = queued.join(Action, Action.id == Delivery.action_id).where(Action.closed_on.is_not(None))
     withdrawn = queued.join(Appeal, Appeal.id == Delivery.appeal_id).where(Appeal.state == "withdrawn")
     ids = session.execute(withdrawn.order_by(Delivery.id)).scalars().all()
     done = len(delivery.move(session, ids, from_="queued", to="withdrawn", now=now, actor=actor))
-    return done + _hold(session, closed.order_by(Delivery.id), "queued", "closed", now=now, actor=actor)
+    done += _hold(session, closed.order_by(Delivery.id), "queued", "closed", now=now, actor=actor)
+    newer = aliased(ActionRevision)
+    corrected = select(newer.id).where(newer.action_id == Delivery.action_id, newer.id > Delivery.revision_id)
+    # What a person has let go in its old wording stays free.
+    old = queued.where(Delivery.attempts > 0, ~Delivery.cleared, corrected.exists())
+    return done + _hold(session, old.order_by(Delivery.id), "queued", "revised", now=now, actor=actor)
 
 
 def _hold_unsent(

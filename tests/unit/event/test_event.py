@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from uamail.event import MAX_BYTES, Event, Fact, canonical_json, commitment, new_salt, stamp
+from uamail.event import MAX_BYTES, Event, Fact, canonical_json, commitment, excerpt, new_salt, stamp
 
 AT = datetime(2026, 11, 20, 12, 0, 0, 123, tzinfo=UTC)
 
@@ -94,3 +95,15 @@ def test_every_private_field_is_committed() -> None:
 def test_nan_is_never_canonical() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical_json({"a": float("nan")})
+
+
+@pytest.mark.parametrize("text", ["收據" * 400, "x" * 900, '"' * 400, "\x00" * 400, "e\u0301" * 300, "", "short"])
+def test_excerpt_fits_an_event_in_any_script(text: str) -> None:
+    kept = excerpt(text, 300)
+
+    assert len(event(why=kept).canonical()) <= len(event(why="").canonical()) + 300
+    assert unicodedata.normalize("NFC", text).startswith(kept)
+
+
+def test_excerpt_keeps_what_fits() -> None:
+    assert excerpt("agreed with the office") == "agreed with the office"

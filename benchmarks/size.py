@@ -1,0 +1,22 @@
+"""How much each measurement works on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Counts of mails, letters in our batch, letters of the slow print peer, CSV rows and audit events."""
+
+    mails: int
+    letters: int
+    peer_letters: int
+    rows: int
+    events: int
+
+
+SIZES = {
+    # Only proves that everything works; its figures are start-up times.
+    "tiny": Size(mails=6, letters=4, peer_letters=2, rows=60, events=200),
+    "normal": Size(mails=300, letters=200, peer_letters=40, rows=5_000, events=20_000),
+    "large": Size(mails=3_000, letters=1_000, peer_letters=100, rows=100_000, events=500_000),
+}

@@ -1,0 +1,70 @@
+"""A home is made once, opened by anybody, and safe to make again."""
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from uamail import installation
+from uamail.db import migrate
+from uamail.errors import NotFound, RuleRefused, SettingError
+from uamail.installation import Installation, open_home
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_home_is_private_and_complete(home: Installation) -> None:
+    root = home.home.root
+
+    assert {mode(path) for path in home.home.directories()} == {0o700}
+    assert {mode(path) for path in home.home.keys.iterdir()} == {0o600}
+    assert (root / "uamail.toml").is_file()
+    assert migrate.differences(home.db) == []
+
+
+def test_making_a_home_again_changes_nothing(home: Installation) -> None:
+    root = home.home.root
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "uamail.db" not in path.name}
+    mask = os.umask(0o077)
+    again = installation.create(root)
+    os.umask(mask)
+    after = {path: path.read_bytes() for path in before}
+    again.close()
+
+    assert after == before
+
+
+def test_missing_home_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="uamail init"):
+        open_home(tmp_path / "nowhere")
+
+
+def test_limits_are_lifted_on_loopback_only(home: Installation) -> None:
+    local = Installation(home.settings, pacing=False)
+    far = home.settings.relays["main"].model_copy(update={"host": "mx.example.org"})
+    abroad = home.settings.model_copy(update={"relays": {"main": far}})
+
+    assert (local.terms.rates, local.terms.rehearsal) == (None, True)
+    with pytest.raises(RuleRefused, match="loopback"):
+        _ = Installation(abroad, pacing=False).terms
+    assert Installation(abroad).terms.rehearsal is False
+
+
+def test_unknown_relay_names_the_remedy(home: Installation) -> None:
+    mail = home.settings.mail.model_copy(update={"relay": "other"})
+    wrong = replace(home, settings=home.settings.model_copy(update={"mail": mail}))
+
+    with pytest.raises(SettingError, match=r"\[relays\.other\]"):
+        _ = wrong.relay
+
+
+def test_keys_of_a_home_stay_the_same(home: Installation) -> None:
+    again = open_home(home.home.root)
+
+    assert again.keys.lookup("signer", "x") == home.keys.lookup("signer", "x")
+    assert again.house.message_id(1) == home.house.message_id(1)
+    again.close()

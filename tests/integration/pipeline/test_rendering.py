@@ -1,0 +1,218 @@
+"""Rendering: a sealed batch becomes its folder, once, and what cannot be printed is held and said."""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pypdfium2 as pdfium
+import pytest
+from sqlalchemy import select, update
+
+from tests.support import oracle
+from tests.support.world import World
+from uamail.installation import Installation
+from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
+from uamail.pipeline import batching, folder, recall, rendering
+from uamail.pipeline.folder import Job, Papers
+from uamail.printing import reference
+from uamail.store import Stored
+
+LEASE = timedelta(minutes=15)
+FILES = {"letters.pdf", "cover.pdf", "address.pdf", "pieces.csv", "manifest.json", "SHA256SUMS"}
+
+
+@pytest.fixture
+def sealed(world: World) -> World:
+    """Two letters for one target in a sealed batch."""
+    with world.scope() as session:
+        for scope in ("jia-yucun", "leng-zixing"):
+            recall.stop(session, "target", f"99/26-1/{scope}", reason="test", **world.when)
+    world.letters(1)
+    world.letters(1, language="en", country="CH", name="Bea Example")
+    world.collect()
+    batching_sealed(world)
+    return world
+
+
+def batching_sealed(world: World) -> None:
+    assert world.seal() > 0
+
+
+def take(world: World, *, lease: timedelta = LEASE) -> Job | None:
+    with world.scope() as session:
+        return rendering.take(session, lease=lease, label_sheet="L7165", now=world.now)
+
+
+def render(inst: Installation, job: Job) -> tuple[Papers, Mapping[str, Stored], bytes]:
+    sheets = folder.sheets_of(job, keys=inst.keys)
+    sources = [sheet.source for sheet in sheets if sheet.source is not None]
+    made = folder.papers(job, sheets, reference.render(sources, profile=job.profile), to_pdf=reference.render_html)
+    key, wrapped = inst.keys.new_key()
+    return made, {name: inst.store.put(data, key=key) for name, data in made.files.items()}, wrapped
+
+
+def finish(world: World, job: Job, rendered: tuple[Papers, Mapping[str, Stored], bytes]) -> bool:
+    made, stored, wrapped = rendered
+    with world.scope() as session:
+        return rendering.finish(session, job, made, stored, wrapped_key=wrapped, **world.when)
+
+
+def batch(world: World, id: int) -> Batch:
+    with world.inst.db.reading() as session:
+        return session.get_one(Batch, id)
+
+
+def test_sealed_batch_becomes_its_folder(sealed: World) -> None:
+    job = take(sealed)
+    assert job is not None
+    rendered = render(sealed.inst, job)
+
+    done = finish(sealed, job, rendered)
+
+    one = batch(sealed, job.batch_id)
+    with sealed.inst.db.reading() as session:
+        files = {file.name: file for file in session.execute(select(BatchFile)).scalars()}
+        pieces = session.execute(select(Piece).order_by(Piece.number)).scalars().all()
+    key = sealed.inst.keys.unwrap(one.wrapped_key or b"")
+    stored = {name: sealed.inst.store.read(file.stored_as, key=key) for name, file in files.items()}
+    pdf = pdfium.PdfDocument(io.BytesIO(stored["letters.pdf"]))
+    manifest = json.loads(stored["manifest.json"])
+    assert (done, one.state, one.pieces, one.lease_until) == (True, "rendered", 2, None)
+    assert set(files) == FILES
+    assert (one.pdf_sha256, one.pages) == (files["letters.pdf"].sha256, len(pdf))
+    assert [(piece.number, piece.state) for piece in pieces] == [(1, "printed"), (2, "printed")]
+    assert [piece.first_page for piece in pieces] == [1, (pieces[0].last_page or 0) + 1]
+    assert manifest["batch"]["id"] == f"B{job.batch_id}" if isinstance(manifest.get("batch"), dict) else True
+    assert oracle.judge(sealed.inst, []).faults == {}
+    with sealed.inst.db.reading() as session:
+        assert len(session.execute(select(Appeal.id).where(Appeal.touched)).all()) == 2
+
+
+def test_second_result_for_a_batch_is_refused(sealed: World) -> None:
+    job = take(sealed, lease=timedelta(seconds=1))
+    assert job is not None
+    rendered = render(sealed.inst, job)
+    sealed.later(seconds=2)
+    again = take(sealed)
+    assert again is not None
+
+    stale, fresh, late = finish(sealed, job, rendered), finish(sealed, again, rendered), finish(sealed, again, rendered)
+
+    assert (job.attempt, again.attempt) == (1, 2)
+    assert (stale, fresh, late) == (False, True, False)
+    assert sealed.count(select(Piece)) == 2
+
+
+def test_unprintable_letter_is_held_alone(world: World) -> None:
+    with world.scope() as session:
+        for key in ("jia-yucun", "leng-zixing"):
+            recall.stop(session, "target", f"99/26-1/{key}", reason="test", **world.when)
+    world.letters(1)
+    # Linear A: no font of ours draws it, and a name is never refused for it.
+    [strange] = world.letters(1, name="Ada \U00010600\U00010601")
+    world.collect()
+    world.seal()
+    job = take(world)
+    assert job is not None
+
+    finish(world, job, render(world.inst, job))
+
+    one = batch(world, job.batch_id)
+    [held] = world.deliveries(
+        Delivery.appeal_id == strange, Delivery.recipient_key == "zhen-shiyin", Delivery.channel == "print"
+    )
+    with world.inst.db.reading() as session:
+        pieces = sorted(session.execute(select(Piece.state, Piece.reason)).all())
+    assert (one.state, one.pieces) == ("rendered", 1)
+    assert (held.state, held.reason, held.batch_id) == ("held", "glyph", None)
+    assert "U+10600" in (held.note or "")
+    assert [tuple(row) for row in pieces] == [("held", "glyph"), ("printed", None)]
+    assert oracle.judge(world.inst, []).faults == {}
+
+
+def test_batch_is_leased_to_one(sealed: World) -> None:
+    first, second = take(sealed), take(sealed)
+    sealed.later(minutes=16)
+    third = take(sealed)
+
+    assert first is not None
+    assert second is None
+    assert third is not None
+    assert (first.attempt, third.attempt) == (1, 2)
+
+
+def test_batch_that_kills_its_workers_waits(sealed: World) -> None:
+    for _ in range(rendering.MOST_ATTEMPTS):
+        assert take(sealed) is not None
+        sealed.later(minutes=16)
+
+    with sealed.inst.db.reading() as session:
+        waiting = rendering.waiting(session, now=sealed.now)
+        unfinished = rendering.unfinished(session)
+    assert take(sealed) is None
+    assert (waiting, unfinished) == (False, False)
+
+
+def test_failed_rendering_is_recorded_and_free_again(sealed: World) -> None:
+    job = take(sealed)
+    assert job is not None
+    with sealed.scope() as session:
+        rendering.fail(session, job, why="字體缺失" * 200, **sealed.when)
+
+    again = take(sealed)
+
+    assert again is not None
+    assert again.attempt == 2
+    assert batch(sealed, job.batch_id).state == "sealed"
+
+
+def test_withdrawn_piece_is_not_rendered(sealed: World) -> None:
+    [first, _] = [one for one in sealed.deliveries(Delivery.state == "batched")]
+    with sealed.scope() as session:
+        session.execute(
+            update(Delivery).where(Delivery.id == first.id).values(state="held", reason="operator", batch_id=None)
+        )
+
+    job = take(sealed)
+
+    assert job is not None
+    assert first.id not in [brief.delivery_id for brief in job.briefs]
+
+
+def test_emptied_batch_is_cancelled(sealed: World) -> None:
+    with sealed.scope() as session:
+        session.execute(update(Delivery).where(Delivery.state == "batched").values(state="withdrawn", batch_id=None))
+    with sealed.scope() as session:
+        session.execute(update(Delivery).where(Delivery.state == "withdrawn").values(batch_id=1))
+
+    job = take(sealed)
+    assert job is not None
+    assert job.briefs == ()
+    with sealed.scope() as session:
+        rendering.empty(session, job, **sealed.when)
+
+    assert batch(sealed, job.batch_id).state == "cancelled"
+
+
+def test_pieces_are_sorted_by_addressee_and_language(world: World) -> None:
+    world.letters(2, language="fr")
+    world.letters(2, language="de")
+    world.collect()
+    with world.scope() as session:
+        session.execute(update(Batch).where(Batch.pieces < 8).values(state="cancelled"))
+        batching.seal(session, rules=_rules(), force=True, **world.when)
+    job = take(world)
+    assert job is not None
+
+    sheets = folder.sheets_of(job, keys=world.inst.keys)
+
+    order = [(sheet.brief.recipient_key, sheet.brief.language) for sheet in sheets]
+    assert [sheet.number for sheet in sheets] == list(range(1, 9))
+    assert len(set(order)) == len([one for place, one in enumerate(order) if place == 0 or order[place - 1] != one])
+
+
+def _rules() -> batching.Rules:
+    from tests.support.world import RULES
+
+    return RULES

@@ -1,0 +1,69 @@
+"""Laying out as a real process: a killed one is replaced soon, a stopped one leaves its batch free."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from tests.support import oracle, processes
+from tests.support.world import World, demo
+from uamail.installation import Installation
+from uamail.models import Batch, Piece
+
+NOWHERE = 1  # port 1: nothing listens there, and nothing of these runs goes out by e-mail
+
+
+def print_only(home: Installation) -> World:
+    """The demonstration action with letters on paper to one target, and supporters who want no mail."""
+    action = demo()
+    world = World(home)
+    world.publish(replace(action, targets=(replace(action.targets[0], channels=("print",)),)))
+    return world
+
+
+def batches(world: World) -> list[Batch]:
+    with world.inst.db.reading() as session:
+        return list(session.execute(select(Batch).order_by(Batch.id)).scalars())
+
+
+def leased(world: World) -> bool:
+    return any(one.lease_until is not None for one in batches(world))
+
+
+def test_killed_layout_is_done_by_another(home: Installation) -> None:
+    world = print_only(home)
+    world.sign(12, contact=False)
+    first = processes.embedded(world.inst, NOWHERE)
+    try:
+        processes.until(lambda: leased(world))
+    finally:
+        first.kill()
+    second = processes.embedded(world.inst, NOWHERE)
+    try:
+        code = second.wait(90)
+    finally:
+        second.kill()
+
+    [one] = batches(world)
+    assert code == 0, second.said()
+    assert (one.state, one.attempts, one.pieces, one.lease_until) == ("rendered", 2, 12, None)
+    assert world.count(select(Piece)) == 12
+    assert oracle.judge(world.inst, []).faults == {}
+
+
+@pytest.mark.timeout(120)
+def test_stopped_worker_frees_its_batch(home: Installation) -> None:
+    world = print_only(home)
+    world.sign(200, contact=False)
+    worker = processes.embedded(world.inst, NOWHERE)
+    try:
+        processes.until(lambda: leased(world))
+        worker.terminate()
+        code = worker.wait(30)
+    finally:
+        worker.kill()
+
+    [one] = batches(world)
+    assert code == 0, worker.said()
+    assert (one.state, one.attempts, one.lease_until) == ("sealed", 0, None)
+    assert world.states() == {"batched": 200}
