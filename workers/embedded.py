@@ -42,12 +42,14 @@ def main() -> int:
     try:
         ours.guard()
         worker.start()
-        _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
+        try:
+            _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
+        finally:
+            worker.stop(timeout=int(work.stop_seconds * 1000))
     except UamailError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code
     finally:
-        worker.stop(timeout=int(work.stop_seconds * 1000))
         installation().close()
     return 0
 

@@ -45,7 +45,6 @@ class RelaySettings(_Section):
 class MailSettings(_Section):
     domain: str
     sender: str
-    bounce: str
     service_name: str
     helo: str
     never_send: bool
@@ -99,7 +98,6 @@ class AuditSettings(_Section):
     origin: str
     checkpoint_seconds: float = Field(ge=0)
     guard_dir: str
-    lag_pause_minutes: float = Field(gt=0)
 
 
 class Settings(BaseSettings):

@@ -9,12 +9,15 @@ from sqlalchemy import select
 
 from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
 from uamail.errors import CannotCheck, InputError, LedgerError
+from uamail.ledger.checkpoint import verifier_line
 from uamail.models import AuditCheckpoint
 from uamail.queries import evidence
 from uamail.wording import spreadsheet_cell
 
 app = typer.Typer(help="The record: verify, explain, export, checkpoint.", no_args_is_help=True)
 _PAGE = 5000
+# What has a column of its own, or is the same in every line.
+_COLUMNS = frozenset({"seq", "at", "type", "actor", "v", "subject", "leaf"})
 
 
 @app.command()
@@ -70,13 +73,14 @@ def checkpoint(home: HomeOption, as_json: JsonOption = False) -> None:
     with opened(home) as inst, inst.db.reading() as session:
         query = select(AuditCheckpoint.note).order_by(AuditCheckpoint.size.desc()).limit(1)
         note = session.execute(query).scalar_one_or_none()
-    if note is None:
-        raise CannotCheck("there is no checkpoint yet: uamail work signs one")
-    show({"checkpoint": note}, as_json, lambda: note)
+        if note is None:
+            raise CannotCheck("there is no checkpoint yet: uamail work signs one")
+        verifier = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
+    show({"checkpoint": note, "verifier": verifier}, as_json, lambda: note, lambda: f"verifier: {verifier}")
 
 
 def _facts(row: dict[str, Any]) -> str:
-    own = {key: value for key, value in row.items() if key not in ("seq", "at", "type", "actor", "v", "subject")}
+    own = {key: value for key, value in row.items() if key not in _COLUMNS}
     return " ".join(f"{key}={value}" for key, value in own.items())
 
 

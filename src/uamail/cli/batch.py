@@ -48,7 +48,7 @@ def show_(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
 @app.command()
 def export(
     batch: Name,
-    directory: Annotated[Path, typer.Argument(help="Where to; a folder of the batch's name is made in it.")],
+    directory: Annotated[Path, typer.Argument(help="The folder to make.")],
     home: HomeOption,
     as_json: JsonOption = False,
 ) -> None:

@@ -59,7 +59,12 @@ def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) ->
     """Lanes in which something may be sent and nobody is at it; they count as being drained for the next `token`."""
     waiting = select(Delivery.id).where(Delivery.lane_id == Lane.id, *_sendable(terms, now))
     free = or_(Lane.nudged_until.is_(None), Lane.nudged_until < now)
-    query = select(Lane.id).where(free, waiting.exists()).order_by(Lane.id).with_for_update(skip_locked=True)
+    query = (
+        select(Lane.id)
+        .where(free, waiting.exists(), ~_lane_stopped(terms.relay))
+        .order_by(Lane.id)
+        .with_for_update(skip_locked=True)
+    )
     lanes = list(session.execute(query).scalars())
     if lanes:
         session.execute(update(Lane).where(Lane.id.in_(lanes)).values(nudged_until=now + token))
@@ -73,7 +78,8 @@ def rest(session: Session, lane_id: int, *, until: datetime | None) -> None:
 
 def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
     """Whether mail is under way, or will become due by itself."""
-    waiting = select(Delivery.id).where(Delivery.lane_id.is_not(None), *_free(terms, now))
+    moving = select(Delivery.id).join(Lane, Lane.id == Delivery.lane_id)
+    waiting = moving.where(~_lane_stopped(terms.relay), *_free(terms, now))
     claimed = select(Delivery.id).where(Delivery.state == "claimed")
     return bool(session.execute(select(or_(waiting.exists(), claimed.exists()))).scalar_one())
 
@@ -84,6 +90,17 @@ def _relay(session: Session, name: str) -> Relay:
         session.execute(insert_missing(session, Relay).values(name=name))
         found = session.execute(select(Relay).where(Relay.name == name)).scalar_one()
     return found
+
+
+def _lane_stopped(relay: str) -> ColumnElement[bool]:
+    """The same question for any lane of a query: a stop does not end by itself, so nobody waits for it."""
+    wide = or_(
+        Hold.scope == "all",
+        and_(Hold.scope == "relay", Hold.key == relay),
+        and_(Hold.scope == "domain", Hold.key == Lane.domain),
+        and_(Hold.scope == "mailbox", "mailbox:" + Hold.key == Lane.key),
+    )
+    return select(Hold.id).where(Hold.lifted_at.is_(None), wide).correlate(Lane).exists()
 
 
 def _stopped(session: Session, lane: Lane, relay: str) -> bool:

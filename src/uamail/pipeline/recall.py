@@ -150,6 +150,8 @@ def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> 
         select(Batch)
         .join(Delivery, Delivery.batch_id == Batch.id)
         .where(Delivery.appeal_id == appeal_id, Delivery.state == "batched")
+        .distinct()
+        .order_by(Batch.id)
     ).scalars()
     return Recalled(moved, tuple((found.name, found.state, 1) for found in rows))
 

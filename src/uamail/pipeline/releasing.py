@@ -153,7 +153,8 @@ def approve(session: Session, release_id: int, *, second_person: bool, now: date
         raise RuleRefused("nobody approves their own release: a second operator runs uamail release approve")
     release.state, release.approved_by, release.approved_at = "approved", actor, now
     facts: dict[str, Fact] = {"release": release.id, "action": release.action_id, "preview": release.preview_sha256}
-    audit.record(session, Event("release:approved", now, actor, facts))
+    bound = session.execute(select(Delivery.id).where(Delivery.release_id == release.id)).scalars().all()
+    audit.record_set(session, Event("release:approved", now, actor, facts), "delivery", bound)
     _let_go(session, release, now=now, actor=actor)
     return release
 

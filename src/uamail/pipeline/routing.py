@@ -127,7 +127,10 @@ def _route_one(
 ) -> None:
     for target in plan.targets:
         for channel in target.channels:
-            if target.kind == "copy" and one.country not in target.copy_for:
+            if plan.action.mode == "petition":
+                # Its signatures go out together, with a petition run.
+                exclusions.append(_exclusion(one, target, channel, "petition_run"))
+            elif target.kind == "copy" and one.country not in target.copy_for:
                 exclusions.append(_exclusion(one, target, channel, "sender_country"))
             else:
                 rows.append(_delivery(one, target, channel, plan, now))
