@@ -50,7 +50,7 @@ class Story:
     refused: tuple[Said, ...]
     released: tuple[dict[str, Any], ...]
     printed: Noon
-    resolved: tuple[int, ...]
+    resolved: dict[int, str]
     posted: Noon
     verified: dict[str, Any]
 
@@ -109,7 +109,7 @@ def play(desk: Desk, folder: Path, received: Sequence[Received], work: Callable[
         for channel in ("mail", "print")
     )
     work()
-    resolved = _resolve(desk, {one.message_id for one in received})
+    resolved = _resolve(desk, received, work)
     printed = _noon(desk, received)
     _carry(desk, exports, [one["id"] for one in printed.batches])
     work()
@@ -140,13 +140,19 @@ def _noon(desk: Desk, received: Sequence[Received]) -> Noon:
     return Noon(status, len(received), desk.ask("batch", "list")["batches"])
 
 
-def _resolve(desk: Desk, arrived: set[str]) -> tuple[int, ...]:
-    """A person looks every uncertain letter up in the relay's log and settles it."""
-    uncertain = desk.ask("delivery", "list", "--state", "uncertain", "--limit", 1000)["deliveries"]
-    for one in uncertain:
-        verdict = "accepted" if one["message_id"] in arrived else "not-sent"
-        desk.ask("delivery", "resolve", one["id"], verdict, "--evidence", "the relay's log")
-    return tuple(one["id"] for one in uncertain)
+def _resolve(desk: Desk, received: Sequence[Received], work: Callable[[], None]) -> dict[int, str]:
+    """A person looks every uncertain letter up in the relay's log and settles it, until none is left.
+
+    Returns the last verdict on each: what was not sent goes again, and may meet the next fault.
+    """
+    verdicts: dict[int, str] = {}
+    while uncertain := desk.ask("delivery", "list", "--state", "uncertain", "--limit", 1000)["deliveries"]:
+        arrived = {one.message_id for one in received}
+        for one in uncertain:
+            verdicts[one["id"]] = "accepted" if one["message_id"] in arrived else "not-sent"
+            desk.ask("delivery", "resolve", one["id"], verdicts[one["id"]], "--evidence", "the relay's log")
+        work()
+    return verdicts
 
 
 def _carry(desk: Desk, exports: Path, names: Sequence[str]) -> None:

@@ -100,14 +100,16 @@ def test_every_mail_came_to_an_end(story: Story) -> None:
 
     assert set(states) <= {"accepted", "refused", "held"}
     assert states["held"] == unwilling
-    assert states["refused"] < states["accepted"] / 20
+    assert states["refused"] < states["accepted"] / 10
 
 
 def test_uncertain_letters_waited_for_people(story: Story) -> None:
     resolved = [one for one in story.deliveries if one["id"] in story.resolved]
 
-    assert {one["state"] for one in resolved} <= {"accepted"}
-    assert all(one["kind"] in ("appeal", "copy") for one in resolved)
+    assert len(resolved) == len(story.resolved)
+    for one in resolved:
+        assert one["kind"] == "appeal"
+        assert one["state"] == "accepted" or (story.resolved[one["id"]] == "not-sent" and one["attempts"] > 1)
 
 
 def test_mail_greets_its_own_target(story: Story, letters: dict[int, ReadMail], action: dict[str, Any]) -> None:
@@ -267,10 +269,10 @@ def test_explain_tells_a_mail_in_order(story: Story) -> None:
     events = story.explained(one["id"])
 
     assert [event["type"] for event in events] == [
-        *("appeal:received", "delivery:routed", "release:requested"),
+        *("appeal:received", "delivery:routed", "release:requested", "release:approved"),
         *("delivery:queued", "delivery:claimed", "delivery:accepted"),
     ]
-    assert events[2]["actor"] == events[3]["actor"] == story.desk.operator
+    assert {event["actor"] for event in events[2:5]} == {story.desk.operator}
     assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
 
 
@@ -280,7 +282,8 @@ def test_explain_tells_a_letter_in_order(story: Story) -> None:
     events = story.explained(one["id"])
 
     assert [event["type"] for event in events] == [
-        *("appeal:received", "delivery:routed", "release:requested", "delivery:queued", "delivery:batched"),
+        *("appeal:received", "delivery:routed", "release:requested", "release:approved"),
+        *("delivery:queued", "delivery:batched"),
         *("batch:sealed", "batch:rendered", "batch:approved", "batch:released", "batch:exported"),
         *("batch:printed", "delivery:posted", "batch:posted"),
     ]
