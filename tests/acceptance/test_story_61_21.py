@@ -100,7 +100,7 @@ def test_every_mail_came_to_an_end(story: Story) -> None:
 
     assert set(states) <= {"accepted", "refused", "held"}
     assert states["held"] == unwilling
-    assert states["refused"] < states["accepted"] / 10
+    assert states["refused"] < states["accepted"] / 20
 
 
 def test_uncertain_letters_waited_for_people(story: Story) -> None:
