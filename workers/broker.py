@@ -12,6 +12,7 @@ import structlog
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Middleware
 
+from uamail.errors import UamailError
 from uamail.installation import Installation, open_home
 from uamail.settings import default_home
 
@@ -23,6 +24,10 @@ structlog.configure(
 
 # Set when the process is asked to stop: actors finish what they hold and begin nothing new.
 stopping = threading.Event()
+
+
+class Stopping(UamailError):
+    """The worker was asked to stop; what it had in hand goes back to the queue."""
 
 
 class Stop(Middleware):

@@ -46,6 +46,7 @@ def main() -> int:
             _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
         finally:
             worker.stop(timeout=int(work.stop_seconds * 1000))
+            mail.close()
     except UamailError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code

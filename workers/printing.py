@@ -16,11 +16,10 @@ from uamail import db
 from uamail.errors import PrintError, UamailError
 from uamail.pipeline import folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
-from uamail.pipeline.sending import Stopping
 from uamail.printing import preflight, reference
 from uamail.printing.reference import Rendered
 from uamail.store import Stored
-from workers.broker import installation, stopping, worker_name
+from workers.broker import Stopping, installation, stopping, worker_name
 
 # Seconds that a layout may still take when the worker is asked to stop; a long one begins anew elsewhere.
 GRACE = 5.0

@@ -18,7 +18,7 @@ from uamail import db
 from uamail.errors import RuleRefused, UamailError
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
-from uamail.pipeline import batching, confirmation, dispatch, outcomes, recall, rendering, routing, sequencing
+from uamail.pipeline import batching, confirmation, dispatch, recall, rendering, rescue, routing, sequencing
 from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
 from workers.printing import render
@@ -35,6 +35,7 @@ class Schedule:
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
         try:
+            _rescue()
             while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
                 pass
         except BaseException:
@@ -50,7 +51,7 @@ class Schedule:
             done = routing.route(session, keys=inst.keys, **when)
             recall.expire(session, **when)
             recall.sweep(session, **when)
-            outcomes.reap(session, retry=inst.settings.retry, **when)
+            rescue.lapsed(session, fence=inst.fence, rules=inst.rescue_rules, **when)
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)
@@ -102,6 +103,15 @@ class Schedule:
         inst = installation()
         token = timedelta(seconds=inst.settings.work.token_seconds)
         return dispatch.nudge(session, terms=inst.terms, token=token, now=now)
+
+
+def _rescue() -> None:
+    """Take over what dead processes of this machine had in hand, from their journals."""
+    inst = installation()
+    with inst.journals.dead() as books:
+        for name, book in books:
+            with inst.db.scope() as session:
+                rescue.dead(session, name, book, rules=inst.rescue_rules, **_when(session))
 
 
 def _keep(signed: Checkpoint) -> None:

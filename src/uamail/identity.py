@@ -27,16 +27,27 @@ def seal(keys: Keyring, key: bytes, identity: Identity, *, signer_id: int) -> by
 
 def unseal(keys: Keyring, wrapped: bytes, box: bytes, *, signer_id: int) -> Identity:
     """Raises StoreError when the box is not this signer's or was changed."""
-    data: dict[str, Any] = json.loads(keys.open(keys.unwrap(wrapped), box, aad=_bound("identity", signer_id)))
-    return Identity(**{**data, "address": tuple(data["address"])})
+    return unlock(keys.unwrap(wrapped), box, signer_id=signer_id)
+
+
+def unlock(key: bytes, box: bytes, *, signer_id: int) -> Identity:
+    """The same with the signer's own key, already unwrapped."""
+    data: dict[str, Any] = json.loads(Keyring.open(key, box, aad=_bound("identity", signer_id)))
+    data["address"] = tuple(data["address"])
+    return Identity(**data)
 
 
 def seal_body(keys: Keyring, key: bytes, body: str, *, signer_id: int) -> bytes:
     return keys.seal(key, body.encode(), aad=_bound("body", signer_id))
 
 
-def unseal_body(keys: Keyring, wrapped: bytes, box: bytes, *, signer_id: int) -> str:
-    return keys.open(keys.unwrap(wrapped), box, aad=_bound("body", signer_id)).decode()
+def unlock_body(key: bytes, box: bytes, *, signer_id: int) -> str:
+    return Keyring.open(key, box, aad=_bound("body", signer_id)).decode()
+
+
+def seal_opening(key: bytes, opening: bytes, *, signer_id: int, attempt_id: int) -> bytes:
+    """What opens the commitment of one attempt."""
+    return Keyring.seal(key, opening, aad=f"opening:{signer_id}:{attempt_id}".encode())
 
 
 def _bound(kind: str, signer_id: int) -> bytes:

@@ -9,9 +9,11 @@ from pathlib import Path
 from uamail import settings as setting
 from uamail.db import Database, migrate
 from uamail.errors import NotFound, RuleRefused, SettingError
+from uamail.journal import Book, Journals
 from uamail.mail.relay import Relay, Timeouts
 from uamail.pacing import Rate, Rates
 from uamail.paths import Home
+from uamail.pipeline import rescue
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.dispatch import Terms
 from uamail.pipeline.sending import House
@@ -45,6 +47,18 @@ class Installation:
     @cached_property
     def store(self) -> Store:
         return Store(self.home.store)
+
+    @cached_property
+    def journals(self) -> Journals:
+        return Journals(self.home.journal)
+
+    def fence(self, worker: str) -> Book | None:
+        """Stop a silent worker of this machine, and read what it has begun; None when its journal is not here."""
+        return self.journals.fence(worker) if self.journals.here(worker) else None
+
+    @cached_property
+    def rescue_rules(self) -> rescue.Rules:
+        return rescue.Rules(retry=self.settings.retry, name=self.house.message_id)
 
     @cached_property
     def house(self) -> House:

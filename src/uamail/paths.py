@@ -45,9 +45,14 @@ class Home:
         return self.root / "quarantine"
 
     @property
+    def journal(self) -> Path:
+        """What sending processes were about to do; must be on a disk of this machine."""
+        return self.root / "journal"
+
+    @property
     def guard(self) -> Path:
         """The last checkpoint that was published. Better on another disk: see the setting audit.guard_dir."""
         return self.root / "guard"
 
     def directories(self) -> tuple[Path, ...]:
-        return (self.root, self.keys, self.store, self.quarantine, self.guard)
+        return (self.root, self.keys, self.store, self.quarantine, self.journal, self.guard)

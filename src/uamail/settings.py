@@ -75,6 +75,12 @@ class WorkSettings(_Section):
     stop_seconds: float = Field(gt=0)
 
 
+class JournalSettings(_Section):
+    kind: Literal["file", "rows"]
+    durability: Literal["process", "power"]
+    commit_seconds: float = Field(gt=0, le=5)
+
+
 class PrintSettings(_Section):
     profile: str
     profiles: dict[str, str]
@@ -115,6 +121,7 @@ class Settings(BaseSettings):
     limits: dict[str, LimitSettings]
     retry: RetrySettings
     work: WorkSettings
+    journal: JournalSettings
     print: PrintSettings
     release: ReleaseSettings
     intake: ImportSettings

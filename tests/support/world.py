@@ -21,7 +21,7 @@ from uamail.mail.reply import Reply, parse
 from uamail.mail.transport import Kind, Outcome
 from uamail.models import Action, ActionRevision, Appeal, Attempt, AuditEvent, AuditSpan, Delivery, ImportRun, Lane
 from uamail.paths import CONFIG
-from uamail.pipeline import batching, dispatch, importfile, intake, outcomes, publishing, routing
+from uamail.pipeline import batching, dispatch, importfile, intake, outcomes, publishing, rescue, routing
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.dispatch import Terms
@@ -181,11 +181,13 @@ class World:
 
     def finish(self, *results: Finished, retry: RetrySettings = RETRY) -> None:
         with self.scope() as session:
-            outcomes.finish(session, results, retry=retry, keys=self.inst.keys, **self.when)
+            outcomes.finish(session, results, retry=retry, **self.when)
 
     def reap(self, retry: RetrySettings = RETRY) -> int:
+        """Rescue lapsed claims."""
+        rules = rescue.Rules(retry=retry, name=self.inst.house.message_id)
         with self.scope() as session:
-            return outcomes.reap(session, retry=retry, **self.when)
+            return rescue.lapsed(session, fence=self.inst.fence, rules=rules, **self.when)
 
     def collect(self, rules: Rules = RULES) -> None:
         """Gather queued print letters in open batches."""
@@ -235,7 +237,10 @@ def last_event(world: World) -> tuple[dict[str, Any], list[tuple[str, int, int]]
 
 def marker(inst: Installation, claim: Claim) -> Marker:
     return Marker(
-        attempt_id=claim.attempt_id, message_id=inst.house.message_id(claim.delivery_id), commitment="00" * 32
+        attempt_id=claim.attempt_id,
+        message_id=inst.house.message_id(claim.delivery_id),
+        commitment="00" * 32,
+        opening=b"sealed",
     )
 
 

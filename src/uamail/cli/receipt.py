@@ -35,7 +35,7 @@ def show_(appeal: int, home: HomeOption, as_json: JsonOption = False) -> None:
 
 
 def _letter(keys: Any, brief: writing.Brief, row: dict[str, Any]) -> dict[str, Any]:
-    letter, _ = writing.write(brief, keys=keys)
+    letter, _ = writing.write(brief, key=keys.unwrap(brief.wrapped_key))
     parts = (letter.salutation, *letter.paragraphs, *letter.demands, letter.closing, *letter.signature)
     return {
         "target": brief.recipient_key,

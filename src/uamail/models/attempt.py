@@ -39,5 +39,7 @@ class Attempt(Base):
     reply_text: Mapped[str | None]
     queue_id: Mapped[str | None]
     tls: Mapped[str | None]
-    # SHA-256(salt ‖ private part) over the hash of the bytes; the opening lies in the vault.
+    # SHA-256(salt ‖ private part) over the hash of the bytes, and what opens it, sealed with the signer's key:
+    # erasing the signer closes it for ever.
     commitment: Mapped[str | None]
+    opening: Mapped[bytes | None]

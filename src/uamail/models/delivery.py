@@ -202,6 +202,36 @@ def move(
     Returns the ids that were moved: a caller that fences compares them with what it asked for.
     Raises ValueError for a move the state machine does not know.
     """
+    moved = _moved(session, ids, from_=from_, to=to, now=now, **columns)
+    if moved:
+        event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})
+        audit.record_set(session, event, "delivery", moved)
+    return moved
+
+
+def move_each(
+    session: Session,
+    facts: Mapping[int, Mapping[str, Fact]],
+    *,
+    from_: str,
+    to: str,
+    now: datetime,
+    actor: str,
+    **columns: Any,
+) -> list[int]:
+    """Move those of the ids in `facts` that are in `from_` to `to`, with an event for each, which holds its own facts.
+
+    Returns the ids that were moved. Raises ValueError for a move the state machine does not know.
+    """
+    moved = _moved(session, facts, from_=from_, to=to, now=now, **columns)
+    if moved:
+        own = {id: {"from": from_, **facts[id]} for id in moved}
+        audit.record_each(session, f"delivery:{to}", "delivery", own, at=now, actor=actor)
+    return moved
+
+
+def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: datetime, **columns: Any) -> list[int]:
+    """The move without its event: the rows, their counters and the marks on their appeals."""
     if to not in MOVES[from_]:
         raise ValueError(f"a delivery cannot go from {from_} to {to}")
     wanted = sorted(set(ids))
@@ -214,8 +244,6 @@ def move(
         counter.count(session, rows, state_of=lambda _: to)
         if to not in MOVING:
             appeal.touch(session, [row.appeal_id for row in rows if row.kind in LETTERS])
-        event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})
-        audit.record_set(session, event, "delivery", [row.id for row in rows])
     return sorted(row.id for row in rows)
 
 

@@ -17,25 +17,30 @@ class Claim:
     until: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Marker:
-    """What is committed before a body is written: from then on silence means uncertain."""
+    """What is kept before a body is written: from then on silence means uncertain.
+
+    `commitment` is over the bytes; `opening` opens it (salt and hash), sealed with the signer's key. Nobody knows them
+    of a worker whose journal is lost.
+    """
 
     attempt_id: int
     message_id: str
-    commitment: str
+    commitment: str | None
+    opening: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """A claim and what came of it.
+    """A claim and what came of it: its marker and when that was set, if its body was begun.
 
-    `opening` opens the commitment (salt and hash of the bytes); `hold` is the reason why a person must look at it
-    before anything was sent.
+    `hold` is the reason why a person must look at it before anything was sent; `rescued` says that its worker died.
     """
 
     claim: Claim
     outcome: Outcome
-    commitment: str | None = None
-    opening: bytes | None = field(default=None, repr=False)
+    marker: Marker | None = None
+    begun_at: datetime | None = None
     hold: str | None = None
+    rescued: bool = False

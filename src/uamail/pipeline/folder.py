@@ -101,7 +101,7 @@ def sheets_of(job: Job, *, keys: Keyring, templates_dir: Path | None = None) -> 
 def _written(brief: Brief, keys: Keyring) -> tuple[Letter | None, str | None]:
     """The letter, or why there is none."""
     try:
-        return write(brief, keys=keys)[0], None
+        return write(brief, key=keys.unwrap(brief.wrapped_key))[0], None
     except Revealing:
         return None, "review"
     except InputError:

@@ -1,6 +1,6 @@
 """The desk that rooms share: what a letter is made of, read in one go, and the letter made of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from uamail import identity
@@ -19,7 +19,6 @@ from uamail.letters.letter import Letter
 from uamail.letters.merge import compose
 from uamail.letters.person import Person, revealed, signature
 from uamail.models import ActionRevision, Appeal, Delivery, ModelLetter, Office, Signer, Target, VaultItem
-from uamail.vault import Keyring
 
 
 class Revealing(InputError):
@@ -60,47 +59,51 @@ class Brief:
     body_box: bytes | None
     cleared: bool
 
-    def person(self, keys: Keyring) -> Identity:
-        return identity.unseal(keys, self.wrapped_key, self.identity_box, signer_id=self.signer_id)
-
 
 def briefs(session: Session, delivery_ids: Sequence[int]) -> list[Brief]:
     """The briefs of letters to targets, in the order of the ids; a delivery whose signer was erased is left out."""
-    query = (
-        select(Delivery, Appeal, Target, Signer.wrapped_key, Office.reply_to)
-        .join(Appeal, Appeal.id == Delivery.appeal_id)
-        .join(Target, Target.id == Delivery.target_id)
-        .join(Signer, Signer.id == Appeal.signer_id)
-        .join(Office, Office.id == Delivery.office_id)
-        .where(Delivery.id.in_(delivery_ids), Signer.wrapped_key.is_not(None))
-    )
-    found = session.execute(query).all()
-    words = {id: _words(session, id) for id in {row.Delivery.revision_id for row in found}}
-    boxes = _boxes(session, [row.Appeal for row in found])
+    found = session.execute(_briefs(delivery_ids)).all()
+    words = {id: _words(session, id) for id in {row.revision_id for row in found}}
+    targets = {id: _target(session.get_one(Target, id)) for id in {row.target_id for row in found}}
+    bodies = _bodies(session, [row.appeal_id for row in found if row.origin != "model"])
     made = {
-        row.Delivery.id: Brief(
-            delivery_id=row.Delivery.id,
-            kind=row.Delivery.kind,
-            channel=row.Delivery.channel,
-            language=row.Delivery.language,
-            recipient_key=row.Delivery.recipient_key,
-            appeal_id=row.Appeal.id,
-            signer_id=row.Appeal.signer_id,
-            country=row.Appeal.country,
-            disclosure=row.Appeal.disclosure,
-            reply_consent=row.Appeal.reply_consent,
-            signed_at=row.Appeal.signed_at,
+        row.id: Brief(
+            delivery_id=row.id,
+            kind=row.kind,
+            channel=row.channel,
+            language=row.language,
+            recipient_key=row.recipient_key,
+            appeal_id=row.appeal_id,
+            signer_id=row.signer_id,
+            country=row.country,
+            disclosure=row.disclosure,
+            reply_consent=row.reply_consent,
+            signed_at=row.signed_at,
             reply_to=row.reply_to,
-            target=_target(row.Target),
-            words=words[row.Delivery.revision_id],
+            target=targets[row.target_id],
+            words=words[row.revision_id],
             wrapped_key=row.wrapped_key,
-            identity_box=boxes["identity", row.Appeal.signer_id],
-            body_box=boxes.get(("body", row.Appeal.id)),
-            cleared=row.Delivery.cleared,
+            identity_box=row.box,
+            body_box=bodies.get(row.appeal_id),
+            cleared=row.cleared,
         )
         for row in found
     }
     return [made[id] for id in delivery_ids if id in made]
+
+
+def _briefs(delivery_ids: Sequence[int]) -> Select[Any]:
+    return (
+        select(Delivery.id, Delivery.kind, Delivery.channel, Delivery.language, Delivery.recipient_key)
+        .add_columns(Delivery.revision_id, Delivery.target_id, Delivery.appeal_id, Delivery.cleared)
+        .add_columns(Appeal.signer_id, Appeal.country, Appeal.disclosure, Appeal.reply_consent, Appeal.signed_at)
+        .add_columns(Appeal.origin, Signer.wrapped_key, Office.reply_to, VaultItem.box)
+        .join(Appeal, Appeal.id == Delivery.appeal_id)
+        .join(Signer, Signer.id == Appeal.signer_id)
+        .join(Office, Office.id == Delivery.office_id)
+        .join(VaultItem, (VaultItem.signer_id == Signer.id) & (VaultItem.kind == "identity"))
+        .where(Delivery.id.in_(delivery_ids), Delivery.target_id.is_not(None), Signer.wrapped_key.is_not(None))
+    )
 
 
 def _target(target: Target) -> dict[str, Any]:
@@ -136,14 +139,14 @@ def _words(session: Session, revision_id: int) -> Words:
     )
 
 
-def _boxes(session: Session, appeals: Iterable[Appeal]) -> dict[tuple[str, int], bytes]:
-    signer_ids = sorted({one.signer_id for one in appeals})
-    found = session.execute(
-        select(VaultItem.kind, VaultItem.signer_id, VaultItem.appeal_id, VaultItem.box).where(
-            VaultItem.signer_id.in_(signer_ids), VaultItem.kind.in_(("identity", "body"))
-        )
+def _bodies(session: Session, appeal_ids: Sequence[int]) -> dict[int, bytes]:
+    """The sealed own words of appeals that have some."""
+    if not appeal_ids:
+        return {}
+    query = select(VaultItem.appeal_id, VaultItem.box).where(
+        VaultItem.appeal_id.in_(appeal_ids), VaultItem.kind == "body"
     )
-    return {(row.kind, row.signer_id if row.kind == "identity" else row.appeal_id): row.box for row in found}
+    return {row.appeal_id: row.box for row in session.execute(query)}
 
 
 def in_language(words: Mapping[str, str], tag: str) -> str:
@@ -151,13 +154,13 @@ def in_language(words: Mapping[str, str], tag: str) -> str:
     return words[language.match(tag, words) or ("en" if "en" in words else next(iter(words)))]
 
 
-def write(brief: Brief, *, keys: Keyring) -> tuple[Letter, Identity]:
-    """The letter, and who signed it.
+def write(brief: Brief, *, key: bytes) -> tuple[Letter, Identity]:
+    """The letter, and who signed it; `key` is the signer's own.
 
     Raises InputError when own words hold no letter, Revealing when they say more than the disclosure level allows.
     """
-    person = brief.person(keys)
-    body = _body(brief, keys)
+    person = identity.unlock(key, brief.identity_box, signer_id=brief.signer_id)
+    body = _body(brief, key)
     if body is not None and not brief.cleared:
         _refuse_revealing(brief, person, body)
     tag = language.match(brief.language, brief.words.letters)
@@ -182,10 +185,10 @@ def write(brief: Brief, *, keys: Keyring) -> tuple[Letter, Identity]:
     return letter, person
 
 
-def _body(brief: Brief, keys: Keyring) -> str | None:
+def _body(brief: Brief, key: bytes) -> str | None:
     if brief.body_box is None:
         return None
-    return identity.unseal_body(keys, brief.wrapped_key, brief.body_box, signer_id=brief.signer_id)
+    return identity.unlock_body(key, brief.body_box, signer_id=brief.signer_id)
 
 
 def _refuse_revealing(brief: Brief, person: Identity, body: str) -> None:

@@ -13,7 +13,7 @@ from tests.support.databases import many_writers
 from tests.support.world import NOW, RETRY, World, mail_only, marker, result
 from uamail.errors import RuleRefused
 from uamail.installation import Installation
-from uamail.models import Attempt, Delivery, Hold, Relay, VaultItem
+from uamail.models import Attempt, Delivery, Hold, Relay
 from uamail.pipeline import outcomes
 from uamail.pipeline.claim import Claim
 
@@ -181,12 +181,11 @@ def test_late_reply_settles_what_was_uncertain(signed: World, claim: Claim, line
     signed.later(minutes=3)
     signed.reap()
 
-    signed.finish(result(claim, state, line, commitment="11" * 32, opening=b"opening"))
+    signed.finish(result(claim, state, line, marker=marker(signed.inst, claim)))
 
-    kept = signed.count(select(VaultItem).where(VaultItem.kind == "opening"))
     assert after(signed, claim) == state
     assert signed.attempt(claim).outcome == state
-    assert kept == (state != "uncertain")
+    assert signed.attempt(claim).opening == b"sealed"
 
 
 def test_late_refusal_of_now_frees_the_letter(signed: World, claim: Claim) -> None:
@@ -311,13 +310,11 @@ def test_rescue_refuses_the_marker_after_it(signed: World, claim: Claim) -> None
     assert signed.attempt(claim).data_at is None
 
 
-def test_opening_is_sealed_with_the_signers_key(signed: World, claim: Claim) -> None:
-    signed.finish(result(claim, "accepted", "250 2.0.0 ok", commitment="11" * 32, opening=b"salt and canary"))
+def test_opening_is_kept_with_its_attempt(signed: World, claim: Claim) -> None:
+    signed.finish(result(claim, "accepted", "250 2.0.0 ok", marker=marker(signed.inst, claim), begun_at=NOW))
 
-    with signed.inst.db.reading() as session:
-        item = session.execute(select(VaultItem).where(VaultItem.kind == "opening")).scalar_one()
-    assert b"canary" not in item.box
-    assert item.appeal_id == signed.delivery(claim.delivery_id).appeal_id
+    attempt = signed.attempt(claim)
+    assert (attempt.opening, attempt.commitment, attempt.data_at) == (b"sealed", "00" * 32, NOW)
 
 
 def test_results_of_two_workers_do_not_deadlock(signed: World) -> None:

@@ -46,7 +46,7 @@ def test_body_does_not_open_as_identity() -> None:
 def test_body_comes_back_unchanged() -> None:
     words = "Ехать надо. 出發\n\nزوروا"
 
-    assert identity.unseal_body(KEYS, WRAPPED, identity.seal_body(KEYS, KEY, words, signer_id=7), signer_id=7) == words
+    assert identity.unlock_body(KEY, identity.seal_body(KEYS, KEY, words, signer_id=7), signer_id=7) == words
 
 
 def test_identity_is_not_shown() -> None:

@@ -1,0 +1,281 @@
+"""A shift: one worker's turn at one lane, from its claims to their results."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from uamail import db
+from uamail.errors import RelayError
+from uamail.installation import Installation
+from uamail.journal import Answer, Journal
+from uamail.mail.envelope import Outgoing
+from uamail.mail.reply import scrub
+from uamail.mail.transport import Outcome, Transport
+from uamail.models.delivery import SUPPORTER
+from uamail.pipeline import dispatch, outcomes, receipts, sending, writing
+from uamail.pipeline.claim import Claim, Finished, Marker
+from uamail.pipeline.receipts import Notice
+from uamail.pipeline.sending import Prepared
+from uamail.pipeline.writing import Brief
+from workers.broker import Stopping, installation, stopping, worker_name
+
+# Seconds until a commit that failed is tried again: a database needs a few to come back.
+PATIENCE = 0.5
+
+_log = structlog.get_logger()
+
+Sources = Mapping[int, Brief | Notice]
+
+
+class Shift:
+    """Feeds the transport with letters as it can take them, marks each before its body, keeps each result after.
+
+    It is the transport's feed and the intent port in one, and belongs to the loop. Letters are written when a
+    connection asks for one; the database is only spoken to in threads, chunk by chunk.
+    """
+
+    def __init__(self, lane_id: int, *, journal: Journal | None, ends: float) -> None:
+        self._lane_id, self._journal, self._ends = lane_id, journal, ends
+        self._inst = installation()
+        self._claims: deque[Claim] = deque()
+        self._sources: dict[int, Brief | Notice] = {}
+        self._open: dict[int, Claim] = {}
+        self._made: dict[int, Prepared] = {}
+        self._begun: dict[int, float] = {}
+        self._results: list[Finished] = []
+        self._refilling: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained = False
+        self._now = datetime.now(UTC)
+        self.again_at: datetime | None = None
+
+    @property
+    def worker(self) -> str:
+        return self._journal.name if self._journal else worker_name()
+
+    async def work(self, transport: Transport) -> RelayError | None:
+        """Send until nothing is due, the time is up or the process stops; everything claimed is settled then."""
+        beating = asyncio.create_task(self._beat())
+        error = None
+        try:
+            if await self.wait():
+                error = await transport.run(self, relay=self._inst.relay, intent=self, keep=self.keep)
+        finally:
+            # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await self._end(error)
+        return error
+
+    # What the transport asks of its feed.
+
+    def take(self) -> Outgoing | None:
+        """The next letter, written now; None when none is ready."""
+        if self._halted():
+            return None
+        while self._claims:
+            claim = self._claims.popleft()
+            if len(self._claims) * 2 < self._inst.settings.work.claim:
+                self._refill()
+            made = self._make(claim)
+            if isinstance(made, Prepared):
+                self._made[claim.attempt_id] = made
+                return made.outgoing
+            self._add(made)
+        self._refill()
+        return None
+
+    async def wait(self) -> bool:
+        """Whether it is worth asking again, as soon as that is known."""
+        if self._halted() and self._committing is not None and not self._over():
+            await asyncio.shield(self._committing)
+        self._refill()
+        if not self._claims and self._refilling is not None:
+            await asyncio.shield(self._refilling)
+        return bool(self._claims) and not self._over()
+
+    # The intent port, and what comes back.
+
+    async def begin(self, key: int) -> None:
+        marker = self._made[key].marker
+        if self._journal is None:
+            await asyncio.to_thread(_mark, self._inst, marker)
+        else:
+            assert marker.commitment is not None
+            await self._journal.begin(key, commitment=marker.commitment, opening=marker.opening)
+        self._begun[key] = time.time()
+
+    async def keep(self, outcome: Outcome) -> None:
+        """Note a result at once; it is committed with those around it."""
+        made, begun = self._made.pop(outcome.key), self._begun.pop(outcome.key, None)
+        if self._journal is not None:
+            self._journal.done(outcome.key, _answer(outcome))
+        self._add(
+            Finished(
+                claim=made.claim,
+                outcome=outcome,
+                marker=made.marker if begun is not None else None,
+                begun_at=datetime.fromtimestamp(begun, UTC) if begun is not None else None,
+            )
+        )
+        if self._journal is None:
+            # Without a journal a reply is only safe in the database: the connection waits for it.
+            await self._flushed()
+
+    def _make(self, claim: Claim) -> Prepared | Finished:
+        if self._journal is not None:
+            self._journal.making(claim.attempt_id)
+        source = self._sources.pop(claim.delivery_id, None)
+        made = sending.prepared(claim, source, house=self._inst.house, relay=self._inst.relay.name, now=self._now)
+        if self._journal is not None:
+            self._journal.making(0)
+        return made
+
+    def _over(self) -> bool:
+        return stopping.is_set() or (self._journal is not None and self._journal.fenced)
+
+    def _halted(self) -> bool:
+        """No database, no sending: when results pile up, nothing more is begun."""
+        return self._over() or len(self._results) > 4 * self._inst.settings.work.claim
+
+    # Claims come in, results go out, in threads.
+
+    def _refill(self) -> None:
+        running = self._refilling is not None and not self._refilling.done()
+        if not (running or self._drained or self._over()):
+            self._refilling = asyncio.create_task(self._claim())
+
+    async def _claim(self) -> None:
+        if self._open and time.monotonic() > self._ends:
+            self._drained = True
+            return
+        claimed, sources, self._now = await asyncio.to_thread(_claim, self._inst, self._lane_id, self.worker)
+        self._claims.extend(claimed.claims)
+        self._open.update((one.attempt_id, one) for one in claimed.claims)
+        self._sources.update(sources)
+        if not claimed.claims:
+            self._drained, self.again_at = True, claimed.again_at
+
+    def _add(self, result: Finished) -> None:
+        self._results.append(result)
+        if len(self._results) >= self._inst.settings.work.claim:
+            self._commit()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(
+                self._inst.settings.journal.commit_seconds, self._commit
+            )
+
+    def _commit(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._results and (self._committing is None or self._committing.done()):
+            self._committing = asyncio.create_task(self._record())
+
+    async def _record(self) -> None:
+        while self._results:
+            some, self._results = self._results, []
+            await asyncio.to_thread(_record, self._inst, some)
+            keys = [one.claim.attempt_id for one in some]
+            for key in keys:
+                self._open.pop(key, None)
+            if self._journal is not None:
+                self._journal.settled(keys)
+            if len(self._results) < self._inst.settings.work.claim:
+                break
+        if self._results and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(
+                self._inst.settings.journal.commit_seconds, self._commit
+            )
+
+    async def _flushed(self) -> None:
+        """Wait until every result so far is in the database."""
+        wanted = list(self._results)
+        while wanted and any(one.claim.attempt_id in self._open for one in wanted):
+            self._commit()
+            assert self._committing is not None
+            await asyncio.shield(self._committing)
+
+    async def _end(self, error: RelayError | None) -> None:
+        if self._refilling is not None:
+            await asyncio.gather(self._refilling, return_exceptions=True)
+        why = error or Stopping()
+        relay = self._inst.relay.name
+        held = {one.claim.attempt_id for one in self._results}
+        for key, claim in self._open.items():
+            # What was begun and has no reply is for the journal and the reaper.
+            if key not in held and key not in self._begun:
+                self._results.append(sending.unsent(claim, relay, why))
+        await self._flushed()
+
+    async def _beat(self) -> None:
+        lease = timedelta(seconds=self._inst.settings.work.lease_seconds)
+        while True:
+            await asyncio.sleep(lease.total_seconds() / 3)
+            # A missed beat is no harm: there are two more before the lease lapses.
+            with contextlib.suppress(DBAPIError):
+                await asyncio.to_thread(_renew, self._inst, list(self._open.values()), lease)
+
+
+def _answer(outcome: Outcome) -> Answer:
+    reply = outcome.reply
+    return Answer(
+        kind=outcome.kind,
+        stage=outcome.stage,
+        code=reply.code if reply else None,
+        enhanced=reply.enhanced if reply else None,
+        text=scrub(reply.text) if reply else outcome.error,
+        tls=outcome.tls,
+        relay=outcome.relay,
+    )
+
+
+def _claim(inst: Installation, lane_id: int, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
+    """Claims, committed, and what their letters are made of."""
+    with inst.db.scope() as session:
+        claimed = dispatch.claim(session, lane_id, terms=inst.terms, worker=worker, now=db.now(session))
+    with inst.db.reading() as session:
+        now = db.now(session)
+        letters = [one.delivery_id for one in claimed.claims if one.kind not in SUPPORTER]
+        mails = [one.delivery_id for one in claimed.claims if one.kind in SUPPORTER]
+        sources: dict[int, Brief | Notice] = {}
+        sources.update({one.delivery_id: one for one in writing.briefs(session, letters)} if letters else {})
+        sources.update({one.delivery_id: one for one in receipts.notices(session, mails)} if mails else {})
+    return claimed, sources, now
+
+
+def _mark(inst: Installation, marker: Marker) -> None:
+    with inst.db.scope() as session:
+        outcomes.begin(session, marker, now=db.now(session))
+
+
+def _renew(inst: Installation, claims: Sequence[Claim], lease: timedelta) -> None:
+    with inst.db.scope() as session:
+        dispatch.renew(session, claims, lease=lease, now=db.now(session))
+
+
+def _record(inst: Installation, results: Sequence[Finished]) -> None:
+    """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
+    ends: float | None = None
+    while True:
+        try:
+            return _commit(inst, results)
+        except DBAPIError as error:
+            if stopping.is_set():
+                ends = ends or time.monotonic() + inst.settings.work.stop_seconds
+            if ends is not None and time.monotonic() > ends:
+                raise
+            _log.error("results not recorded yet", error=type(error.orig).__name__, n=len(results))
+            time.sleep(PATIENCE)
+
+
+def _commit(inst: Installation, results: Sequence[Finished]) -> None:
+    with inst.db.scope() as session:
+        outcomes.finish(session, results, retry=inst.settings.retry, now=db.now(session), actor=worker_name())
