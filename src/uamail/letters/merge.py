@@ -1,6 +1,7 @@
 """The letter: model paragraphs or own words, the right salutation, the signature; and the mail made of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from uamail.errors import InputError
@@ -72,3 +73,21 @@ def mail(letter: Letter, *, templates_dir: Path | None = None) -> MailWords:
     # Templates cannot call split(), so the lines of each paragraph come ready.
     context["paragraph_lines"] = [paragraph.split("\n") for paragraph in letter.paragraphs]
     return mail_words("mail/appeal", context, templates_dir=templates_dir)
+
+
+def drafting(
+    letter: Letter, *, templates_dir: Path | None = None
+) -> Callable[[tuple[str, ...], tuple[str, tuple[str, ...], str] | None], MailWords]:
+    """A function that renders this letter over again with other signature lines.
+
+    Given (salutation, paragraphs, closing), it renders them instead of the letter's own, as own words without demands.
+    """
+
+    def draft(signature: tuple[str, ...], own: tuple[str, tuple[str, ...], str] | None) -> MailWords:
+        other = replace(letter, signature=signature)
+        if own is not None:
+            salutation, paragraphs, closing = own
+            other = replace(other, salutation=salutation, paragraphs=paragraphs, closing=closing)
+        return mail(other, templates_dir=templates_dir)
+
+    return draft

@@ -80,9 +80,14 @@ def header_safe(text: str) -> str:
     stripped = text.strip()
     if len(stripped) > MAX_WORDS:
         raise InputError(f"a header text has {len(stripped)} characters, at most {MAX_WORDS} are allowed")
-    kept = "".join(_allowed(c) for c in unicodedata.normalize("NFC", stripped))
-    joined = _JOINER.sub(_needed, kept)
-    return " ".join(unicodedata.normalize("NFC", joined).split()).replace("=?", "= ?")
+    # Most names are visible characters and plain spaces only: nothing in them to take out or to refuse.
+    visible = stripped if stripped.isprintable() else _visible(stripped)
+    return " ".join(unicodedata.normalize("NFC", visible).split()).replace("=?", "= ?")
+
+
+def _visible(text: str) -> str:
+    kept = "".join(_allowed(c) for c in unicodedata.normalize("NFC", text))
+    return _JOINER.sub(_needed, kept)
 
 
 def _allowed(character: str) -> str:

@@ -24,7 +24,7 @@ Party = tuple[str, str]  # display name (may be empty), address
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # RFC 5646 2.1, its shape only
 _URL = re.compile(r"https?://[!#-;=?-~]{1,900}")  # no space, quote or angle bracket: it stands in "<...>" (RFC 2369 2)
-_MAX_LINE = 998  # RFC 5322 2.1.1
+MAX_LINE = 998  # RFC 5322 2.1.1
 _VARYING = frozenset({b"date", b"message-id", b"dkim-signature"})
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
 
@@ -83,19 +83,26 @@ def build(mail: Mail) -> bytes:
 
     Date is UTC, rounded down to the minute; both parts are base64. Raises InputError when a field cannot be written.
     """
-    text, html = _octets(mail.text), _octets(_inlined(mail.html))
+    text, html = octets(mail.text), octets(inlined(mail.html))
     root = EmailMessage(policy=_WRITING)
     for name, value in _fields(mail):
         root[name] = value
-    boundary = hashlib.sha256(text + b"\0" + html).hexdigest()[:32]
     root["MIME-Version"] = "1.0"
-    # "=_" cannot occur in base64 (RFC 2045 6.7).
-    root["Content-Type"] = f'multipart/alternative;\r\n boundary="=_{boundary}"'
+    root["Content-Type"] = f'multipart/alternative;\r\n boundary="{_boundary(mail)}"'
     for subtype, content in (("plain", text), ("html", html)):
         root.attach(_part(subtype, content))
     data = root.as_bytes()
     verify(data, mail)
     return data
+
+
+def _boundary(mail: Mail) -> str:
+    """The same for every letter to one recipient under one subject, so that a skeleton need not know the letter.
+
+    No part can hold it, whoever knows it: "=_" cannot occur in base64 (RFC 2045 6.7).
+    """
+    shared = "\0".join((mail.to[1], mail.subject, mail.language))
+    return f"=_{hashlib.sha256(shared.encode()).hexdigest()[:32]}"
 
 
 def verify(data: bytes, mail: Mail) -> None:
@@ -108,8 +115,8 @@ def verify(data: bytes, mail: Mail) -> None:
     rest = data.replace(b"\r\n", b"")
     if b"\r" in rest or b"\n" in rest:
         raise InputError("the message holds a bare CR or LF")
-    if max(map(len, data.split(b"\r\n"))) > _MAX_LINE:
-        raise InputError(f"the message holds a line of more than {_MAX_LINE} octets")
+    if max(map(len, data.split(b"\r\n"))) > MAX_LINE:
+        raise InputError(f"the message holds a line of more than {MAX_LINE} octets")
     if re.search(rb"[^\x20-\x7e]", head.replace(b"\r\n", b"")):
         raise InputError("the header holds a control character or an 8-bit octet")
     names = sorted(name.decode() for name, _ in _split(head))
@@ -126,7 +133,7 @@ def _verify_parts(data: bytes, mail: Mail) -> None:
     if found is None:
         raise InputError("the message has no parts")
     delimiter = b"--" + found[1]
-    plain = base64.encodebytes(_octets(mail.text)).replace(b"\n", b"\r\n")
+    plain = base64.encodebytes(octets(mail.text)).replace(b"\n", b"\r\n")
     whole = data.count(delimiter) == 3 and data.endswith(delimiter + b"--\r\n")
     if not whole or data.count(b"\r\n\r\n" + plain) != 1:
         raise InputError("the parts of the message are not the ones that were to be written")
@@ -141,7 +148,7 @@ def _verify_values(found: Message, mail: Mail) -> None:
         raise InputError("an address of the message cannot be read back") from error
     pairs["Subject"] = (str(found["Subject"]), header_safe(mail.subject))
     for name, (actual, asked) in pairs.items():
-        _require(actual == asked, f"{name} as it reads back")
+        require(actual == asked, f"{name} as it reads back")
 
 
 def expected_names(mail: Mail) -> tuple[str, ...]:
@@ -196,35 +203,41 @@ def _split(head: bytes) -> list[tuple[bytes, bytes]]:
 def _fields(mail: Mail) -> Iterator[tuple[str, str]]:
     """The fields of this mail, encoded and folded; raises InputError for a value that is none."""
     for name, (words, addr) in (("From", mail.sender), ("To", mail.to)):
-        _require(is_plain(addr), name)
+        require(is_plain(addr), name)
         yield name, named(header_safe(words), addr)
     subject = header_safe(mail.subject)
-    _require(subject != "", "Subject")
+    require(subject != "", "Subject")
     yield "Subject", unstructured(subject)
-    _require(mail.date.tzinfo is not None, "Date")
-    # To the minute: the second would tell the receiver in which order letters were made.
-    yield "Date", format_datetime(mail.date.astimezone(UTC).replace(second=0, microsecond=0))
-    _require(is_plain(mail.message_id[1:-1]) and mail.message_id == f"<{mail.message_id[1:-1]}>", "Message-ID")
+    yield "Date", dated(mail.date)
+    require(is_plain(mail.message_id[1:-1]) and mail.message_id == f"<{mail.message_id[1:-1]}>", "Message-ID")
     yield "Message-ID", mail.message_id
     if mail.reply_to is not None:
-        _require(is_plain(mail.reply_to), "Reply-To")
+        require(is_plain(mail.reply_to), "Reply-To")
         yield "Reply-To", mail.reply_to
-    _require(_LANGUAGE.fullmatch(mail.language) is not None, "Content-Language")
+    require(_LANGUAGE.fullmatch(mail.language) is not None, "Content-Language")
     yield "Content-Language", mail.language
     yield from _auto_fields(mail)
 
 
-def _inlined(html: str) -> str:
-    _octets(html)
+def dated(moment: datetime) -> str:
+    """The value of Date: UTC, to the minute; raises InputError for a moment without a zone."""
+    require(moment.tzinfo is not None, "Date")
+    # The second would tell the receiver in which order letters were made.
+    return format_datetime(moment.astimezone(UTC).replace(second=0, microsecond=0))
+
+
+def inlined(html: str) -> str:
+    """A page with its style sheet written into the elements; raises InputError when that cannot be read."""
+    octets(html)
     try:
         return _INLINER.inline(html)
     except css_inline.InlineError as error:
         raise InputError("the style sheet of the message cannot be read") from error
 
 
-def _octets(text: str) -> bytes:
+def octets(text: str) -> bytes:
     """A part's text in UTF-8 with CRLF, ending in one; raises InputError for NUL and for lone surrogates."""
-    _require(text.strip() != "" and "\0" not in text, "a part")
+    require(text.strip() != "" and "\0" not in text, "a part")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
     try:
         return "".join(f"{line}\r\n" for line in lines).encode()
@@ -242,16 +255,17 @@ def _part(subtype: str, content: bytes) -> EmailMessage:
 
 
 def _auto_fields(mail: Mail) -> Iterator[tuple[str, str]]:
-    _require(mail.auto or mail.unsubscribe is None, "List-Unsubscribe on an appeal")
+    require(mail.auto or mail.unsubscribe is None, "List-Unsubscribe on an appeal")
     if mail.auto:
         yield "Auto-Submitted", "auto-generated"  # RFC 3834 5: so that no machine answers
     if mail.unsubscribe is not None:
-        _require(_URL.fullmatch(mail.unsubscribe) is not None, "List-Unsubscribe")
+        require(_URL.fullmatch(mail.unsubscribe) is not None, "List-Unsubscribe")
         yield "List-Unsubscribe", f"<{mail.unsubscribe}>"
         if mail.unsubscribe.startswith("https:"):  # RFC 8058 3.1 knows one-click over HTTPS only
             yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
-def _require(condition: bool, name: str) -> None:
+def require(condition: bool, name: str) -> None:
+    """Raises InputError, which names the field and never its value."""
     if not condition:
         raise InputError(f"the message cannot be written: {name} is missing or malformed")

@@ -154,12 +154,18 @@ def test_body_is_ascii_base64_on_the_wire() -> None:
     assert not re.search(rb"(?m)^(QUIT|From )", data)
 
 
-def test_boundary_cannot_be_guessed_from_outside() -> None:
+def test_boundary_in_the_text_does_no_harm() -> None:
     text = f"--{boundary(build(MAIL))}--"
     data = build(replace(MAIL, text=text))
 
-    assert boundary(data) != boundary(build(MAIL))
     assert read(data).text == text + "\n"
+
+
+def test_boundary_is_the_same_for_all_letters_of_a_kind() -> None:
+    letter = build(replace(MAIL, sender=("Jane", MAIL.sender[1]), text="Another letter", html="<p>Another page</p>"))
+
+    assert boundary(letter) == boundary(build(MAIL))
+    assert boundary(letter) != boundary(build(replace(MAIL, to=("The Minister", "other@target.example"))))
 
 
 def boundary(data: bytes) -> str:
