@@ -1,5 +1,7 @@
 """Countries as a letter names them, in the letter's language."""
 
+from functools import lru_cache
+
 from babel import Locale, UnknownLocaleError
 
 from uamail.letters import language as languages
@@ -35,6 +37,7 @@ _SHORT = {
 }
 
 
+@lru_cache(maxsize=4096)
 def supporter(country: str, *, language: str) -> str:
     """The signature of somebody who shows no name: "A supporter in Switzerland".
 
@@ -48,6 +51,7 @@ def supporter(country: str, *, language: str) -> str:
     return placed.format(country=name) if name else alone
 
 
+@lru_cache(maxsize=4096)
 def country_name(country: str, *, language: str) -> str:
     """The name of an ISO 3166-1 code in `language`, else in English; empty for a code that is no country."""
     code = country.upper()

@@ -52,9 +52,11 @@ def signature(person: Person, *, level: str, cap: str, language: str) -> tuple[s
     Raises InputError for an unknown level.
     """
     country = country_name(person.country, language=language)
-    short = initials(person.name)
+    shown = lower(level, cap)
+    # A name without letters has no initials.
+    short = initials(person.name) if shown == "initials" else ""
     lines: tuple[str, ...]
-    match lower(level, cap):
+    match shown:
         case "initials" if short:
             lines = (short, country)
         case "none" | "initials":

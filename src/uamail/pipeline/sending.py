@@ -4,16 +4,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from uamail.errors import InputError, UamailError
 from uamail.event import commitment_to_bytes, new_salt
 from uamail.identity import seal_opening
 from uamail.letters import merge
+from uamail.letters.letter import Letter
 from uamail.mail import identity
 from uamail.mail.address import parse
 from uamail.mail.envelope import Envelope, Outgoing
-from uamail.mail.message import Mail, build, content_hash
+from uamail.mail.message import Mail, Party, build, content_hash, dated
+from uamail.mail.skeleton import Form, Own, Skeleton, Written
+from uamail.mail.skeletons import Skeletons
 from uamail.mail.transport import Outcome
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.receipts import Notice, tell
@@ -29,8 +33,9 @@ class House:
     mail: MailSettings
     keys: Keyring
     templates_dir: Path | None = None
+    skeletons: Skeletons = field(default_factory=Skeletons, repr=False, compare=False)
 
-    @property
+    @cached_property
     def sender(self) -> str:
         return f"{self.mail.sender}@{self.mail.domain}"
 
@@ -50,25 +55,80 @@ class Prepared:
     marker: Marker
 
 
-def letter_mail(brief: Brief, *, key: bytes, house: House, now: datetime) -> Mail:
-    """The e-mail of a letter. Reply-To is the office, or the signer with both consents; `key` is the signer's own.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addressed:
+    """A letter in words, with the addresses that go on it."""
+
+    letter: Letter
+    to: Party
+    reply_to: str
+
+
+def addressed(brief: Brief, *, key: bytes) -> Addressed:
+    """The letter of a brief. Reply-To is the office, or the signer with both consents; `key` is the signer's own.
+
+    Raises InputError when the letter cannot be written.
+    """
+    letter, person = write(brief, key=key)
+    own = brief.reply_consent and brief.target["reply_allowed"] and person.email is not None
+    reply_to = parse(person.email).addr if own and person.email else brief.reply_to
+    return Addressed(letter=letter, to=_target(brief), reply_to=reply_to)
+
+
+def _target(brief: Brief) -> Party:
+    name = brief.target["name"]
+    return name.get("en") or next(iter(name.values())), _mailbox(brief.target["email"])
+
+
+# The same for all letters of one claim.
+_date = lru_cache(maxsize=16)(dated)
+
+
+@lru_cache(maxsize=1024)
+def _mailbox(address: str) -> str:
+    return parse(address).addr
+
+
+def letter_bytes(brief: Brief, *, key: bytes, house: House, message_id: str, now: datetime) -> tuple[str, Written]:
+    """The recipient's address and the message of a letter, by its skeleton where there is one.
 
     Raises InputError when the letter cannot be written or a header would be unsafe.
     """
-    letter, person = write(brief, key=key)
-    words = merge.mail(letter, templates_dir=house.templates_dir)
-    own = brief.reply_consent and brief.target["reply_allowed"] and person.email is not None
-    name = brief.target["name"]
-    return Mail(
+    made = addressed(brief, key=key)
+    letter = made.letter
+    own = None if letter.origin == "model" else Own(letter.salutation, letter.paragraphs, letter.closing)
+    form = Form.of(letter.signature, own)
+
+    def compiled() -> Skeleton:
+        draft = merge.drafting(letter, templates_dir=house.templates_dir)
+        return Skeleton.compile(draft, to=made.to, language=letter.language, form=form)
+
+    skeleton = house.skeletons.get((brief.revision_id, brief.recipient_key, letter.language, form), compiled)
+    written = skeleton.write(
         sender=(letter.signature[0], house.sender),
-        to=(name.get("en") or next(iter(name.values())), parse(brief.target["email"]).addr),
+        signature=letter.signature,
+        message_id=message_id,
+        date=_date(now),
+        reply_to=made.reply_to,
+        own=own,
+    )
+    return made.to[1], written
+
+
+def letter_mail(brief: Brief, *, key: bytes, house: House, now: datetime) -> Mail:
+    """The e-mail of a letter as a value, to be looked at. Raises InputError as `letter_bytes` does."""
+    made = addressed(brief, key=key)
+    words = merge.mail(made.letter, templates_dir=house.templates_dir)
+    return Mail(
+        sender=(made.letter.signature[0], house.sender),
+        to=made.to,
         subject=words.subject,
         text=words.text,
         html=words.html,
-        language=letter.language,
+        language=made.letter.language,
         message_id=house.message_id(brief.delivery_id),
         date=now,
-        reply_to=parse(person.email).addr if own and person.email else brief.reply_to,
+        reply_to=made.reply_to,
     )
 
 
@@ -94,21 +154,23 @@ def prepare(claim: Claim, source: Brief | Notice, *, house: House, now: datetime
     Raises InputError when it cannot be written, Revealing when a person should read it first.
     """
     key = house.keys.unwrap(source.wrapped_key)
+    message_id = house.message_id(claim.delivery_id)
     if isinstance(source, Brief):
-        mail = letter_mail(source, key=key, house=house, now=now)
+        recipient, written = letter_bytes(source, key=key, house=house, message_id=message_id, now=now)
     else:
         mail = notice_mail(source, house=house, now=now)
-    data = build(mail)
-    outgoing = Outgoing(Envelope(house.bounce(claim.delivery_id), mail.to[1]), data, claim.attempt_id)
-    sha256, salt = hashlib.sha256(data).hexdigest(), new_salt()
+        data = build(mail)
+        recipient, written = mail.to[1], Written(data, hashlib.sha256(data).digest())
+    sha256, salt = written.digest.hex(), new_salt()
     opening = f'{{"salt":"{salt.hex()}","sha256":"{sha256}"}}'.encode()
     marker = Marker(
         attempt_id=claim.attempt_id,
-        message_id=mail.message_id,
+        message_id=message_id,
         commitment=commitment_to_bytes(salt, sha256),
         opening=seal_opening(key, opening, signer_id=source.signer_id, attempt_id=claim.attempt_id),
     )
-    return Prepared(claim=claim, outgoing=outgoing, marker=marker)
+    envelope = Envelope(house.bounce(claim.delivery_id), recipient)
+    return Prepared(claim=claim, outgoing=Outgoing(envelope, written.data, claim.attempt_id), marker=marker)
 
 
 def prepared(

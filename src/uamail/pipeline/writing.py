@@ -41,6 +41,7 @@ class Brief:
     """One delivery with all that is needed to write it; private parts still sealed."""
 
     delivery_id: int
+    revision_id: int
     kind: str
     channel: str
     language: str
@@ -69,6 +70,7 @@ def briefs(session: Session, delivery_ids: Sequence[int]) -> list[Brief]:
     made = {
         row.id: Brief(
             delivery_id=row.id,
+            revision_id=row.revision_id,
             kind=row.kind,
             channel=row.channel,
             language=row.language,

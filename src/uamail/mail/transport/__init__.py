@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Self
 
-from uamail.errors import RelayError
 from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.transport.opening import tls_context
@@ -35,36 +34,6 @@ class Transport:
                     return await session.deliver(outgoing, intent)
             except Stale:
                 continue  # ends: each round drops one old session, and a new one is never stale
-
-    async def run(self, feed, *, relay, intent, keep):  # type: ignore[no-untyped-def]
-        import asyncio
-
-        broken = []
-
-        async def one():  # type: ignore[no-untyped-def]
-            while not broken:
-                out = feed.take()
-                if out is None:
-                    if await feed.wait():
-                        continue
-                    return
-                try:
-                    outcome = await self.send(out, relay=relay, intent=intent)
-                except RelayError as error:
-                    broken.append(error)
-                    outcome = Outcome(
-                        key=out.key,
-                        kind="unsent",
-                        stage="connect",
-                        reply=None,
-                        tls=None,
-                        relay=relay.name,
-                        error=str(error),
-                    )
-                await keep(outcome)
-
-        await asyncio.gather(*(one() for _ in range(relay.max_connections)))
-        return broken[0] if broken else None
 
     def _pool(self, relay: Relay) -> Pool[Session]:
         if relay not in self._pools:
