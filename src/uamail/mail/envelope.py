@@ -42,8 +42,13 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A finished message under its envelope; `key` is the caller's number for it (the attempt or delivery id)."""
+    """A finished message under its envelope; `key` is the caller's number for it (the attempt or delivery id).
+
+    `ready` promises that every line of `data` ends in CRLF, the last one too, and that none begins with a dot, as in
+    base64 bodies: then nothing is scanned or copied on the way out.
+    """
 
     envelope: Envelope
     data: bytes = field(repr=False)
     key: int
+    ready: bool = False

@@ -20,6 +20,7 @@ class Timeouts:
     `connect`: the connection, its TLS handshake and the greeting, each. `command`: any other command. `data`: the 354.
     `dot`: from the first byte of the content to the final reply; shorter than 600 turns late replies into duplicates.
     `transaction`: from MAIL to the final reply. `idle`: how long an unused connection is kept. `quit`: the goodbye.
+    `age`: how long a connection is used at all, so that a relay that moved is found again.
     """
 
     connect: float = 30
@@ -28,6 +29,7 @@ class Timeouts:
     dot: float = 600
     transaction: float = 1320  # 300 + 300 + 120 + 600: never cuts a wait that the standard asks for
     idle: float = 30
+    age: float = 300  # as Postfix has it: smtp_connection_reuse_time_limit
     quit: float = 2
 
 

@@ -128,7 +128,8 @@ async def test_refused_command_is_definite(stage: Stage, code: int) -> None:
 async def test_silence_before_content_is_unsent(stage: Stage, act: Act) -> None:
     told, kept = await outcome(fault(stage, act), marker=(marker := Marker()), **waits(stage, act))
 
-    assert (told.kind, told.stage, told.reply) == ("unsent", stage, None)
+    # With PIPELINING one reply too many moves all that follow: it shows at DATA, whose reply is of another kind.
+    assert (told.kind, told.stage, told.reply) == ("unsent", "data" if act == "double" else stage, None)
     assert told.error
     assert (kept, marker.keys) == (0, [])
 

@@ -8,7 +8,7 @@ from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.sink import Sink
 from uamail.mail.transport import Transport
-from uamail.mail.transport.session import on_the_wire
+from uamail.mail.transport.content import on_the_wire
 
 ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\n.\r\n")
 # Where the false end stands: in the text, right after the header, and doubled as if dots were already stuffed.

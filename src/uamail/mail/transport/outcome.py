@@ -1,11 +1,23 @@
-"""What a sender promises before a message goes out, and what is known about it afterwards."""
+"""What the transport asks of its caller, and what is known about a message afterwards."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from uamail.mail.envelope import Outgoing
 from uamail.mail.reply import Reply, Stage
 
 Kind = Literal["accepted", "deferred", "refused", "uncertain", "unsent"]
+
+
+class Feed(Protocol):
+    """Where the messages of a run come from; every session of the run asks it."""
+
+    def take(self) -> Outgoing | None:
+        """The next message, or None when none is ready at this moment."""
+
+    async def wait(self) -> bool:
+        """True when it is worth taking again, False when no more will come. Several sessions may wait at once."""
 
 
 class Intent(Protocol):
@@ -34,3 +46,7 @@ class Outcome:
     tls: str | None
     relay: str
     error: str | None = None
+
+
+# Stores an outcome; when it returns, a crash can no longer lose it.
+Keep = Callable[[Outcome], Awaitable[None]]

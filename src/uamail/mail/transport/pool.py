@@ -63,8 +63,11 @@ class Pool(Generic[S]):
         return None
 
     async def _take_back(self, session: S) -> None:
-        if self._closed or not session.usable:
+        if self._closed:
             await session.leave()
+            return
+        if not session.usable:
+            self._see_off(session)  # its successor need not wait for the goodbye
             return
         timer = asyncio.get_running_loop().call_later(self._idle, self._dismiss, session)
         self._resting.append((session, timer))
@@ -73,6 +76,9 @@ class Pool(Generic[S]):
         for entry in [e for e in self._resting if e[0] is session]:
             entry[1].cancel()
             self._resting.remove(entry)
+        self._see_off(session)
+
+    def _see_off(self, session: S) -> None:
         task = asyncio.get_running_loop().create_task(session.leave())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
