@@ -9,7 +9,7 @@ from uamail.models.base import Base
 from uamail.models.batch import Batch, BatchFile, Piece
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
-from uamail.models.lane import Lane, Limit
+from uamail.models.lane import Lane, Limit, Turn
 from uamail.models.office import Office
 from uamail.models.operator import Operator
 from uamail.models.relay import Relay
@@ -48,5 +48,6 @@ __all__ = [
     "Suppression",
     "Target",
     "Tombstone",
+    "Turn",
     "VaultItem",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.event import Event, Fact, Stencil
 from uamail.models import bulk
-from uamail.models.base import Base
+from uamail.models.base import Base, table_of
 
 
 class AuditEvent(Base):
@@ -58,10 +58,15 @@ class AuditCheckpoint(Base):
     at: Mapped[datetime]
 
 
+# Made once, past the ORM: every unit of work writes one.
+_EVENT = insert(table_of(AuditEvent)).returning(AuditEvent.id)
+
+
 def record(session: Session, event: Event) -> int:
     """Write an event in the caller's transaction; returns its id."""
     values = {"type": event.type, "at": event.at, "body": event.canonical()}
-    return session.execute(insert(AuditEvent).values(**values).returning(AuditEvent.id)).scalar_one()
+    id: int = session.connection().execute(_EVENT, values).scalar_one()
+    return id
 
 
 def record_set(session: Session, event: Event, subject: str, ids: Iterable[int]) -> int:
@@ -73,7 +78,7 @@ def record_set(session: Session, event: Event, subject: str, ids: Iterable[int])
     event_id = record(session, Event(event.type, event.at, event.actor, facts))
     members = [{"event_id": event_id, "subject": subject, "first_id": first, "last_id": last} for first, last in spans]
     if members:
-        session.execute(insert(AuditSpan), members)
+        session.connection().execute(insert(table_of(AuditSpan)), members)
     return event_id
 
 

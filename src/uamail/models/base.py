@@ -1,9 +1,24 @@
 """What every table shares: the metadata, the id type and instants in UTC."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Integer, LargeBinary, MetaData
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import JSON, TypeDecorator
@@ -55,6 +70,11 @@ class Base(DeclarativeBase):
     id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-1)
 
 
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements past the ORM."""
+    return cast(Table, model.__table__)
+
+
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     """A CHECK that `column` holds one of `values`: the legal words stand in the schema."""
     listed = ", ".join(f"'{value}'" for value in values)
@@ -65,3 +85,16 @@ def insert_missing(session: Session, table: type[Base]) -> Any:
     """An INSERT that leaves a row alone when one with the same unique key is there (ON CONFLICT DO NOTHING)."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     return make(table).on_conflict_do_nothing()
+
+
+def among(column: Any, dialect: str) -> ColumnElement[bool]:
+    """`column` is one of the parameter `ids`, in one bound value: the statement is the same for any number of them."""
+    if dialect == "postgresql":
+        return cast(ColumnElement[bool], column == func.any(bindparam("ids", type_=postgresql.ARRAY(BigInteger))))
+    listed = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+    return cast(ColumnElement[bool], column.in_(listed))
+
+
+def ids_value(session: Session, ids: Sequence[int]) -> Any:
+    """What `among` binds."""
+    return list(ids) if session.get_bind().dialect.name == "postgresql" else json.dumps(list(ids))

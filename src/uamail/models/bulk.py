@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, Table
 from sqlalchemy.orm import Session
 
-from uamail.models.base import Base, Instant
+from uamail.models.base import Base, Instant, table_of
 
 Row = Sequence[Any]
 # PostgreSQL's names of our column types, to read them out of a JSON document.
@@ -39,7 +39,7 @@ def update(
     """Update rows by their first column; a null for a column in `keeping` leaves what is there."""
     if not rows:
         return
-    connection, table, kept = _connection(session), _table(model), frozenset(keeping)
+    connection, table, kept = _connection(session), table_of(model), frozenset(keeping)
     key, *others = columns
     if connection.dialect.name == "sqlite":
         values = ", ".join(f"{one} = {f'coalesce(?, {one})' if one in kept else '?'}" for one in others)
@@ -80,12 +80,6 @@ def _connection(session: Session) -> Connection:
 def _cursor(connection: Connection) -> Any:
     driver: Any = connection.connection.driver_connection
     return driver.cursor()
-
-
-def _table(model: type[Base]) -> Table:
-    table = model.__table__
-    assert isinstance(table, Table)
-    return table
 
 
 def _plain(row: Row) -> tuple[Any, ...]:

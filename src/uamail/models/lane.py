@@ -1,14 +1,16 @@
 """Lanes and their limits: how fast a mailbox, a domain, a relay and everything together may be written to."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, UniqueConstraint, select
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.models.base import Base, insert_missing, one_of
 
 SCOPES = ("mailbox", "domain", "relay", "all")
+# Before every letter: where the reading of a queue begins.
+START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lane(Base):
@@ -22,6 +24,26 @@ class Lane(Base):
     domain: Mapped[str]
     # A worker was told to drain it until then; a lost nudge is repeated after that.
     nudged_until: Mapped[datetime | None]
+    # The turns are as good as a fresh look at the queue until then.
+    looked_until: Mapped[datetime | None]
+
+
+class Turn(Base):
+    """An action's place in a lane: how much it has had, and from where its queue is read on.
+
+    What lies before the cursor was claimed, or was not free at the last look. A database that must keep dead rows for
+    somebody's old snapshot would else walk over all of them at every claim.
+    """
+
+    __tablename__ = "lane_turn"
+    __table_args__ = (UniqueConstraint("lane_id", "action_id"),)
+
+    lane_id: Mapped[int] = mapped_column(ForeignKey("lane.id"))
+    action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
+    # The clock of fairness: the action with the least goes first.
+    served: Mapped[int] = mapped_column(BigInteger, default=0)
+    cursor_due_at: Mapped[datetime] = mapped_column(default=START)
+    cursor_id: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Limit(Base):
@@ -46,6 +68,14 @@ class Limit(Base):
     # {"zone": IANA, "days": "mon-fri", "opens": "HH:MM", "closes": "HH:MM"}; null: always open.
     window: Mapped[dict[str, Any] | None]
     daily_cap: Mapped[int | None]
+    lifetime_cap: Mapped[int | None]
+    # What was sent in all, and on `day` (ISO 8601, in the zone of the window).
+    sent: Mapped[int] = mapped_column(BigInteger, default=0)
+    day: Mapped[str | None]
+    day_sent: Mapped[int] = mapped_column(default=0)
+    # Thousandths of the pace that deferrals leave (AIMD), and when they last changed it.
+    factor: Mapped[int] = mapped_column(default=1000)
+    eased_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
     paused_why: Mapped[str | None]
 
@@ -63,7 +93,12 @@ def lane_for(session: Session, kind: str, mailbox: str) -> int:
 
 def limits_of(lane: Lane, relay: str) -> list[tuple[str, str]]:
     """The (scope, key) of every limit that applies to a lane over a relay."""
-    scopes = [("all", ""), ("domain", lane.domain), ("relay", relay)]
-    if lane.kind == "mailbox":
-        scopes.append(("mailbox", lane.key.removeprefix("mailbox:")))
+    return scopes_of(lane.kind, lane.key, lane.domain, relay)
+
+
+def scopes_of(kind: str, key: str, domain: str, relay: str) -> list[tuple[str, str]]:
+    """The same from the lane's columns."""
+    scopes = [("all", ""), ("domain", domain), ("relay", relay)]
+    if kind == "mailbox":
+        scopes.append(("mailbox", key.removeprefix("mailbox:")))
     return scopes

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, cast, false, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Limit, Office, Relay, Release, Target, delivery
-from uamail.models.base import insert_missing
+from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Office, Relay, Release, Target, delivery
+from uamail.models.base import among, ids_value, insert_missing, table_of
 from uamail.models.delivery import SUPPORTER
-from uamail.models.lane import limits_of
-from uamail.pacing import Rate, Rates, microseconds, moment
+from uamail.models.lane import scopes_of
+from uamail.pacing import Rates
+from uamail.pipeline import permits, turns
 from uamail.pipeline.claim import Claim
 
 
@@ -37,22 +39,29 @@ class Claimed:
 
 def claim(session: Session, lane_id: int, *, terms: Terms, worker: str, now: datetime) -> Claimed:
     """Lease up to `terms.most` due deliveries of a lane, as many as every limit allows."""
-    lane = session.get_one(Lane, lane_id)
-    relay = _relay(session, terms.relay)
-    if relay.paused_until is not None and relay.paused_until > now:
-        return Claimed((), relay.paused_until)
-    if _stopped(session, lane, terms.relay):
+    gate = _gate(session, lane_id, terms.relay)
+    if gate.paused_until is not None and gate.paused_until > now:
+        return Claimed((), gate.paused_until)
+    if gate.stopped or terms.never_send:
         return Claimed(())
-    limits = _limits(session, lane, terms) if terms.rates is not None else []
-    allowed = min((_rate(limit).allowed(limit.arrival_us, microseconds(now)) for limit in limits), default=terms.most)
-    if allowed <= 0:
-        return Claimed((), max(moment(_rate(limit).free_at(limit.arrival_us)) for limit in limits))
-    ids = session.execute(_due(lane_id, terms, now).limit(min(allowed, terms.most))).scalars().all()
+    permit = permits.Permit((), terms.most)
+    if terms.rates is not None:
+        wanted = scopes_of(gate.kind, gate.key, gate.domain, terms.relay)
+        permit = permits.ask(session, wanted, rates=terms.rates, most=terms.most, now=now)
+    if permit.allowed <= 0:
+        return Claimed((), permit.again_at)
+    queue = turns.Queue(
+        lane_id=lane_id,
+        supporter=gate.kind == "domain",
+        rehearsal=terms.rehearsal,
+        looked_until=gate.looked_until,
+        now=now,
+    )
+    ids = turns.take(session, queue, permit.allowed)
     if not ids:
         return Claimed(())
-    for limit in limits:
-        limit.arrival_us = _rate(limit).advanced(limit.arrival_us, microseconds(now), len(ids))
-    return Claimed(_lease(session, ids, relay.id, terms=terms, worker=worker, now=now))
+    permits.use(session, permit, len(ids), now=now)
+    return Claimed(_lease(session, ids, gate.relay_id, until=now + terms.lease, worker=worker, now=now))
 
 
 def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) -> list[int]:
@@ -63,7 +72,7 @@ def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) ->
         select(Lane.id)
         .where(free, waiting.exists(), ~_lane_stopped(terms.relay))
         .order_by(Lane.id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     lanes = list(session.execute(query).scalars())
     if lanes:
@@ -84,16 +93,18 @@ def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
     return bool(session.execute(select(or_(waiting.exists(), claimed.exists()))).scalar_one())
 
 
-def _relay(session: Session, name: str) -> Relay:
-    found = session.execute(select(Relay).where(Relay.name == name)).scalar_one_or_none()
-    if found is None:
-        session.execute(insert_missing(session, Relay).values(name=name))
-        found = session.execute(select(Relay).where(Relay.name == name)).scalar_one()
+def _gate(session: Session, lane_id: int, relay: str) -> Any:
+    """The lane, locked, with its relay and whether a kill switch is over it: all that decides before the letters."""
+    bound = {"lane": lane_id, "relay": relay}
+    found = session.connection().execute(_GATE, bound).one()
+    if found.relay_id is None:
+        session.execute(insert_missing(session, Relay).values(name=relay))
+        found = session.connection().execute(_GATE, bound).one()
     return found
 
 
-def _lane_stopped(relay: str) -> ColumnElement[bool]:
-    """The same question for any lane of a query: a stop does not end by itself, so nobody waits for it."""
+def _lane_stopped(relay: Any) -> ColumnElement[bool]:
+    """A kill switch over everything, the relay, the domain or the mailbox: it does not end by itself."""
     wide = or_(
         Hold.scope == "all",
         and_(Hold.scope == "relay", Hold.key == relay),
@@ -101,34 +112,6 @@ def _lane_stopped(relay: str) -> ColumnElement[bool]:
         and_(Hold.scope == "mailbox", "mailbox:" + Hold.key == Lane.key),
     )
     return select(Hold.id).where(Hold.lifted_at.is_(None), wide).correlate(Lane).exists()
-
-
-def _stopped(session: Session, lane: Lane, relay: str) -> bool:
-    """A kill switch over everything, the relay, the domain or the mailbox."""
-    wide = [and_(Hold.scope == scope, Hold.key == key) for scope, key in limits_of(lane, relay)]
-    query = select(Hold.id).where(Hold.lifted_at.is_(None), or_(*wide)).limit(1)
-    return session.execute(query).first() is not None
-
-
-def _limits(session: Session, lane: Lane, terms: Terms) -> Sequence[Limit]:
-    """The limits of a lane, locked in the order of their ids so that two workers cannot wait for each other."""
-    assert terms.rates is not None
-    wanted = limits_of(lane, terms.relay)
-    for scope, key in wanted:
-        rate = terms.rates.of(scope, key)
-        values = {"burst": rate.burst, "count": rate.count, "period_seconds": rate.period_seconds}
-        session.execute(insert_missing(session, Limit).values(scope=scope, key=key, arrival_us=0, **values))
-    match = or_(*(and_(Limit.scope == scope, Limit.key == key) for scope, key in wanted))
-    limits = session.execute(select(Limit).where(match).order_by(Limit.id).with_for_update()).scalars().all()
-    for limit in limits:
-        # The row keeps the clock; the pace is what the settings say today.
-        rate = terms.rates.of(limit.scope, limit.key)
-        limit.burst, limit.count, limit.period_seconds = rate.burst, rate.count, rate.period_seconds
-    return limits
-
-
-def _rate(limit: Limit) -> Rate:
-    return Rate(limit.burst, limit.count, limit.period_seconds)
 
 
 def _sendable(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
@@ -173,40 +156,15 @@ def _held() -> ColumnElement[bool]:
     return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).correlate(Delivery).exists()
 
 
-def _due(lane_id: int, terms: Terms, now: datetime) -> Select[int]:
-    return (
-        select(Delivery.id)
-        .where(Delivery.lane_id == lane_id, *_sendable(terms, now))
-        .order_by(Delivery.due_at, Delivery.id)
-        .with_for_update(skip_locked=True, of=Delivery)
-    )
-
-
 def _lease(
-    session: Session, ids: Sequence[int], relay_id: int, *, terms: Terms, worker: str, now: datetime
+    session: Session, ids: Sequence[int], relay_id: int, *, until: datetime, worker: str, now: datetime
 ) -> tuple[Claim, ...]:
-    until = now + terms.lease
-    moved = delivery.move(
-        session,
-        ids,
-        from_="queued",
-        to="claimed",
-        now=now,
-        actor=worker,
-        lease_until=until,
-        attempts=Delivery.attempts + 1,
-    )
-    rows = session.execute(
-        select(Delivery.id, Delivery.kind, Delivery.attempts).where(Delivery.id.in_(moved)).order_by(Delivery.id)
-    ).all()
-    values = [
-        {"delivery_id": row.id, "number": row.attempts, "worker": worker, "relay_id": relay_id, "started_at": now}
-        for row in rows
-    ]
-    made = session.execute(insert(Attempt).returning(Attempt.id, sort_by_parameter_order=True), values).scalars().all()
-    return tuple(
-        Claim(row.id, row.kind, row.attempts, attempt_id, until) for row, attempt_id in zip(rows, made, strict=True)
-    )
+    """The claims in the order of `ids`, each with its attempt, which is on record before anybody dials."""
+    kinds = {row[0]: row[2] for row in delivery.lease(session, ids, until=until, now=now, actor=worker)}
+    bound = {"ids": ids_value(session, list(kinds)), "worker": worker, "relay": relay_id, "now": now}
+    rows = session.connection().execute(_ATTEMPTS[session.get_bind().dialect.name], bound)
+    made = {id: (number, attempt_id) for attempt_id, id, number in rows}
+    return tuple(Claim(id, kinds[id], *made[id], until) for id in ids if id in kinds)
 
 
 def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: datetime) -> None:
@@ -221,3 +179,36 @@ def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: d
             .values(lease_until=now + lease)
             .execution_options(synchronize_session=False)
         )
+
+
+def _gate_query() -> Any:
+    lane, relay = table_of(Lane), table_of(Relay)
+    return (
+        select(lane.c.kind, lane.c.key, lane.c.domain, lane.c.looked_until)
+        .add_columns(relay.c.id.label("relay_id"), relay.c.paused_until)
+        .add_columns(_lane_stopped(bindparam("relay")).label("stopped"))
+        .outerjoin(relay, relay.c.name == bindparam("relay"))
+        .where(lane.c.id == bindparam("lane"))
+        # Not FOR UPDATE: whoever files new letters into the lane need not wait.
+        .with_for_update(of=lane, key_share=True)
+    )
+
+
+def _attempts(dialect: str) -> Any:
+    row, attempt = table_of(Delivery).c, table_of(Attempt)
+    opened = select(
+        row.id,
+        row.attempts,
+        bindparam("worker", type_=attempt.c.worker.type),
+        bindparam("relay", type_=attempt.c.relay_id.type),
+        bindparam("now", type_=attempt.c.started_at.type),
+    ).where(among(row.id, dialect))
+    return (
+        insert(attempt)
+        .from_select(["delivery_id", "number", "worker", "relay_id", "started_at"], opened)
+        .returning(attempt.c.id, attempt.c.delivery_id, attempt.c.number)
+    )
+
+
+_GATE = _gate_query()
+_ATTEMPTS = {dialect: _attempts(dialect) for dialect in ("sqlite", "postgresql")}

@@ -1,6 +1,6 @@
 """Dispatch: the claim is the permit: paced, exclusive, and under nobody's hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from threading import Barrier, Thread
@@ -16,6 +16,7 @@ from uamail.installation import Installation
 from uamail.models import Attempt, Delivery, Lane, Relay
 from uamail.pacing import Rate, Rates
 from uamail.pipeline import dispatch, recall, releasing
+from uamail.pipeline.claim import Claim
 from uamail.pipeline.dispatch import Claimed
 
 GOVERNOR = "mailbox:governor@xugou.example"
@@ -404,3 +405,65 @@ def test_demo_has_the_lanes_of_its_mailboxes() -> None:
         "president@gov.example",
         "governor@xugou.example",
     }
+
+
+def second_action(world: World, n: int) -> int:
+    """Another action to the same president, with `n` letters; returns its id."""
+    world.publish(replace(mail_only(), ordinal=2))
+    world.letters(n)
+    return world.action_id
+
+
+def owners(world: World, claims: Sequence[Claim]) -> list[int]:
+    return [world.delivery(one.delivery_id).action_id for one in claims]
+
+
+def test_actions_of_a_lane_share_its_claims(signed: World) -> None:
+    first = signed.action_id
+    other = second_action(signed, 3)
+
+    half = owners(signed, signed.claim(most=4))
+    rest = owners(signed, signed.claim(most=50))
+
+    assert sorted(half) == [first, first, other, other]
+    assert (rest.count(first), rest.count(other)) == (10, 1)
+
+
+def test_actions_take_turns_letter_by_letter(signed: World) -> None:
+    first = signed.action_id
+    other = second_action(signed, 3)
+
+    turns = [owners(signed, signed.claim(most=1))[0] for _ in range(8)]
+
+    assert [turns[place : place + 2] for place in (0, 2, 4)] == [[first, other]] * 3
+    assert turns[6:] == [first, first]
+
+
+def test_new_action_is_not_paid_for_its_absence(signed: World) -> None:
+    first = signed.action_id
+    signed.claim(most=6)
+    other = second_action(signed, 6)
+    signed.later(seconds=30)
+
+    claimed = owners(signed, signed.claim(most=6))
+
+    assert (claimed.count(first), claimed.count(other)) == (3, 3)
+
+
+def test_letter_behind_the_cursor_is_found(signed: World) -> None:
+    signed.claim(most=4)
+    early = signed.deliveries(Delivery.lane_id == signed.lane())[-1].id
+    with signed.scope() as session:
+        session.execute(update(Delivery).where(Delivery.id == early).values(due_at=NOW - timedelta(days=1)))
+    signed.later(seconds=30)
+
+    assert signed.claim(most=1)[0].delivery_id == early
+
+
+def test_claim_that_comes_short_looks_again(signed: World) -> None:
+    signed.claim(most=4)
+    rows = signed.deliveries(Delivery.lane_id == signed.lane(), Delivery.state == "queued")
+    with signed.scope() as session:
+        session.execute(update(Delivery).where(Delivery.state == "queued").values(due_at=NOW - timedelta(days=1)))
+
+    assert {one.delivery_id for one in signed.claim(most=50)} == {one.id for one in rows}

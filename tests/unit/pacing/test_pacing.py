@@ -79,7 +79,7 @@ def test_no_window_exceeds_burst_plus_rate(rate: Rate, steps: list[tuple[int, in
 
 @given(rate=rates, used=st.integers(0, 30), pending=st.integers(0, 60))
 def test_duration_is_what_really_happens(rate: Rate, used: int, pending: int) -> None:
-    arrival = rate.advanced(0, NOW_US, used) if used else 0
+    arrival = rate.advanced(0, NOW_US, min(used, rate.burst)) if used else 0
     promised = rate.duration(pending, arrival, NOW_US) // timedelta(microseconds=1)
     now, left, last = NOW_US, pending, NOW_US
     while left:
@@ -89,7 +89,8 @@ def test_duration_is_what_really_happens(rate: Rate, used: int, pending: int) ->
         else:
             now = rate.free_at(arrival)
 
-    assert promised == last - NOW_US
+    # Each claim rounds up to a whole microsecond once.
+    assert promised <= last - NOW_US <= promised + pending
 
 
 def test_per_day_counts_the_steady_rate() -> None:
