@@ -58,6 +58,11 @@ def match(tag: str, available: Iterable[str]) -> str | None:
     that RFC another region of the same language and script serves (en-GB reads en-US), and a bare `zh`
     takes either script.
     """
+    return _match(tag, tuple(available))
+
+
+@lru_cache(maxsize=4096)
+def _match(tag: str, available: tuple[str, ...]) -> str | None:
     wanted = read(tag)
     if wanted is None:
         return None

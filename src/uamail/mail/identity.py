@@ -1,5 +1,6 @@
 """Names that uamail gives to mail: the Message-ID and the bounce address, both keyed so that they tell nothing."""
 
+import hashlib
 import hmac
 import re
 from functools import lru_cache
@@ -56,9 +57,23 @@ def _pad(key: bytes, tag: bytes, block: bytes) -> bytes:
 
 
 def _mac(key: bytes, purpose: bytes, data: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) over purpose and data; the two padded keys are hashed once and not for every letter."""
+    inner, outer = _keyed(key, purpose)
+    first, second = inner.copy(), outer.copy()
+    first.update(data)
+    second.update(first.digest())
+    return second.digest()
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: bytes, purpose: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
     if len(key) < _MIN_KEY:
         raise InputError(f"the key of mail identities has {len(key)} bytes, at least {_MIN_KEY} are needed")
-    return hmac.digest(key, purpose + b"\0" + data, "sha256")
+    block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    padded = (bytes(byte ^ pad for byte in block) for pad in (0x36, 0x5C))
+    inner, outer = map(hashlib.sha256, padded)
+    inner.update(purpose + b"\0")
+    return inner, outer
 
 
 def _checked(local: str, domain: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Table
@@ -25,7 +26,7 @@ def insert(session: Session, model: type[Base], columns: Sequence[str], rows: Se
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(
             f"INSERT INTO {model.__tablename__} ({named}) VALUES ({marks})",
-            [_plain(row) for row in rows],
+            _plain(model, columns, rows),
         )
         return
     with _cursor(connection).copy(f"COPY {model.__tablename__} ({named}) FROM STDIN") as copy:
@@ -44,7 +45,8 @@ def update(
     if connection.dialect.name == "sqlite":
         values = ", ".join(f"{one} = {f'coalesce(?, {one})' if one in kept else '?'}" for one in others)
         connection.exec_driver_sql(
-            f"UPDATE {table.name} SET {values} WHERE {key} = ?", [_plain((*row[1:], row[0])) for row in rows]
+            f"UPDATE {table.name} SET {values} WHERE {key} = ?",
+            [(*row[1:], row[0]) for row in _plain(model, columns, rows)],
         )
         return
     values = ", ".join(
@@ -82,13 +84,24 @@ def _cursor(connection: Connection) -> Any:
     return driver.cursor()
 
 
-def _plain(row: Row) -> tuple[Any, ...]:
-    """What SQLite's driver takes; instants as SQLAlchemy writes them."""
-    return tuple(_stamp(value) if isinstance(value, datetime) else value for value in row)
+def _plain(model: type[Base], columns: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+    """What SQLite's driver takes: instants as SQLAlchemy writes them, the rest as it is."""
+    instants = [place for place, one in enumerate(columns) if isinstance(table_of(model).c[one].type, Instant)]
+    if not instants:
+        return list(rows)
+    made = []
+    for row in rows:
+        values = list(row)
+        for place in instants:
+            if values[place] is not None:
+                values[place] = _stamp(values[place])
+        made.append(tuple(values))
+    return made
 
 
+@lru_cache(maxsize=16)
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def _jsonable(value: Any) -> Any:

@@ -170,7 +170,9 @@ def prepare(claim: Claim, source: Brief | Notice, *, house: House, now: datetime
         opening=seal_opening(key, opening, signer_id=source.signer_id, attempt_id=claim.attempt_id),
     )
     envelope = Envelope(house.bounce(claim.delivery_id), recipient)
-    return Prepared(claim=claim, outgoing=Outgoing(envelope, written.data, claim.attempt_id), marker=marker)
+    # Both ways of writing put everything into base64: nothing is left to be escaped.
+    outgoing = Outgoing(envelope, written.data, claim.attempt_id, ready=True)
+    return Prepared(claim=claim, outgoing=outgoing, marker=marker)
 
 
 def prepared(
