@@ -45,7 +45,9 @@ class Shift:
         self._inst = installation()
         self._claims: deque[Claim] = deque()
         self._sources: dict[int, Brief | Notice] = {}
+        # What is ours, until it is committed; and what of it has no result yet.
         self._open: dict[int, Claim] = {}
+        self._waiting: dict[int, Claim] = {}
         self._made: dict[int, Prepared] = {}
         self._begun: dict[int, float] = {}
         self._results: list[Finished] = []
@@ -158,12 +160,15 @@ class Shift:
             return
         claimed, sources, self._now = await asyncio.to_thread(_claim, self._inst, self._lane_id, self.worker)
         self._claims.extend(claimed.claims)
-        self._open.update((one.attempt_id, one) for one in claimed.claims)
+        ours = {one.attempt_id: one for one in claimed.claims}
+        self._open.update(ours)
+        self._waiting.update(ours)
         self._sources.update(sources)
         if not claimed.claims:
             self._drained, self.again_at = True, claimed.again_at
 
     def _add(self, result: Finished) -> None:
+        self._waiting.pop(result.claim.attempt_id, None)
         self._results.append(result)
         if len(self._results) >= self._inst.settings.work.claim:
             self._commit()
@@ -206,13 +211,9 @@ class Shift:
     async def _end(self, error: RelayError | None) -> None:
         if self._refilling is not None:
             await asyncio.gather(self._refilling, return_exceptions=True)
-        why = error or Stopping()
-        relay = self._inst.relay.name
-        held = {one.claim.attempt_id for one in self._results}
-        for key, claim in self._open.items():
-            # What was begun and has no reply is for the journal and the reaper.
-            if key not in held and key not in self._begun:
-                self._results.append(sending.unsent(claim, relay, why))
+        # What was begun and has no reply is for the journal and the reaper.
+        for claim in [one for key, one in self._waiting.items() if key not in self._begun]:
+            self._add(sending.unsent(claim, self._inst.relay.name, error or Stopping()))
         await self._flushed()
 
     async def _beat(self) -> None:

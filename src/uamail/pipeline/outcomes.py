@@ -212,15 +212,17 @@ def pause_relay(session: Session, name: str, *, why: str, until: datetime, now: 
 def _late(session: Session, result: Finished, *, now: datetime, actor: str) -> None:
     """What is known for certain after the rescue settles what the rescue had to call uncertain."""
     to = _LATE.get(result.outcome.kind)
-    known = result.outcome.reply is not None or result.outcome.kind == "unsent"
-    if to is None or not known:
+    if to is None or not (result.outcome.reply is not None or result.outcome.kind == "unsent"):
         return
-    ours = select(Delivery.id).where(
-        Delivery.id == result.claim.delivery_id,
-        Delivery.state == "uncertain",
-        Delivery.attempts == result.claim.number,
+    ours = (
+        select(Attempt.data_at)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+        .where(Attempt.id == result.claim.attempt_id, Attempt.number == Delivery.attempts)
+        .where(Delivery.state == "uncertain")
     )
-    if session.execute(ours).first() is None:
+    found = session.execute(ours).one_or_none()
+    # What has a marker was begun, whoever says that it never went.
+    if found is None or (result.outcome.kind == "unsent" and found.data_at is not None):
         return
     bulk.update(session, Attempt, _CLOSED, [_closed(result, now)], keeping=_MARKED)
     facts = {**_facts(result), "late": True}

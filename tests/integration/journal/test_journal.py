@@ -72,7 +72,7 @@ def test_killed_process_leaves_what_it_knew(child: tuple[subprocess.Popen[str], 
 
     assert told == name
     assert {key: entry.answer is not None for key, entry in book.entries.items()} == {1: True, 2: False}
-    assert (book.entries[2].opening, book.suspects, book.whole) == (b"two", {3}, True)
+    assert (book.entries[2].opening, book.suspects, book.whole) == (b"two", frozenset({3}), True)
     assert not folder(journals, name).exists()
 
 
@@ -172,7 +172,12 @@ async def test_only_durable_notes_outlive_a_power_cut(tmp_path: Path, power: boo
 async def test_many_wait_for_one_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs: list[int] = []
     real = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (syncs.append(fd), real(fd)))
+
+    def counted(fd: int) -> None:
+        syncs.append(fd)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
     journal = Journal(tmp_path / "worker-1-a@here", power=True)
 
     await asyncio.gather(*(begin(journal, key) for key in range(1, 65)))

@@ -188,6 +188,15 @@ def test_late_reply_settles_what_was_uncertain(signed: World, claim: Claim, line
     assert signed.attempt(claim).opening == b"sealed"
 
 
+def test_what_was_begun_is_never_freed_by_silence(signed: World, claim: Claim) -> None:
+    """Two results for one claim: the one that says that nothing went out must not win over a marker."""
+    signed.finish(result(claim, "uncertain", marker=marker(signed.inst, claim), begun_at=NOW))
+
+    signed.finish(result(claim, "unsent"))
+
+    assert after(signed, claim) == "uncertain"
+
+
 def test_late_refusal_of_now_frees_the_letter(signed: World, claim: Claim) -> None:
     signed.begin(claim)
     signed.later(minutes=3)
