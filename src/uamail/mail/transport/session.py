@@ -245,7 +245,7 @@ class Session:
     async def _finish(self, message: Outgoing) -> Outcome:
         """The reply to the content; from here on silence means uncertain."""
         code, said = await self._reply("body")
-        behind = self._wire.buffered() > self._trail  # nobody accepts what is still on its way
+        behind = self._wire.behind > self._trail  # nobody accepts what is still on its way
         if code == 421 or behind:
             self._over = True
         if code // 100 == 2 and not behind:
