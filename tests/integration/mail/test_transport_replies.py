@@ -211,6 +211,17 @@ async def test_refused_recipient_is_told_whatever_data_gets(late: str, then: byt
         assert ("dot" in puppet.log) is then.startswith(b"354")
 
 
+async def test_farewell_after_too_many_errors_leaves_the_refusal() -> None:
+    def say(stage: Stage, key: int) -> bytes | None:
+        too_many = b"554 5.5.1 no valid recipients\r\n421 4.7.0 too many errors\r\n" + DROP
+        return {"rcpt": b"550 5.1.1 no\r\n", "data": too_many}.get(stage) if key == 2 else None
+
+    async with Puppet(say) as puppet:
+        bag = await outcome(puppet)
+
+        assert bag.kinds() == {1: "accepted", 2: "refused", 3: "accepted"}
+
+
 async def test_refused_sender_with_welcome_recipient_sends_no_dot() -> None:
     def say(stage: Stage, key: int) -> bytes | None:
         return b"451 4.3.0 not now\r\n" if (stage, key) == ("mail", 2) else GOOD[stage]

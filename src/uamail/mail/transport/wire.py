@@ -71,7 +71,8 @@ class Wire(asyncio.Protocol):
         return self._transport.get_write_buffer_size() + below
 
     def write(self, *parts: bytes) -> None:
-        self._transport.writelines(parts)
+        if self.problem is None:
+            self._transport.writelines(parts)
 
     def wait(self, limits: Sequence[float]) -> asyncio.Future[None]:
         """Done when there are as many replies as `limits`, or a problem; each limit is the seconds for its reply."""
