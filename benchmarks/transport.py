@@ -7,13 +7,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiosmtplib import SMTP
 
+from benchmarks import bare_sender
 from benchmarks.race import BenchmarkError, race
 from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.relay import Relay
@@ -84,7 +84,7 @@ def ours(port: int, mails: int, *, connections: int = CONNECTIONS, length: int =
 
 
 def bare(port: int, mails: int, *, connections: int = CONNECTIONS, length: int = LENGTH) -> Sent:
-    """The least that a pipelining sender in Python can do: no outcomes, no timeouts, any trouble is the end."""
+    """The least that a pipelining sender in Python can do."""
     return asyncio.run(_bare(port, mails, connections, content(length)))
 
 
@@ -186,6 +186,13 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, del
         writer.close()
 
 
+async def _bare(port: int, mails: int, connections: int, data: bytes) -> Sent:
+    envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n".encode()
+    began, cpu = time.perf_counter(), time.process_time()
+    await bare_sender.send(port, mails, connections=connections, envelope=envelope, data=data)
+    return Sent(mails=mails, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
+
+
 async def _round_trips(port: int, mails: int, delay: float) -> tuple[Sent, Sent]:
     async with distant(port, delay) as far:
         mine = await timed(Counting(mails, content()), far, connections=1)
@@ -200,53 +207,6 @@ async def _sendmail(port: int, mails: int) -> Sent:
         for _ in range(mails):
             await client.sendmail(SENDER, [RECIPIENT], data)
     return Sent(mails=mails, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
-
-
-class _Bare(asyncio.Protocol):
-    """Four replies, then the next message."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._replies: deque[bytes] = deque()
-        self._need, self._waiter = 0, asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        lines = (self._rest + data).split(b"\r\n")
-        self._rest = lines.pop()
-        self._replies.extend(line for line in lines if line[3:4] != b"-")
-        if len(self._replies) >= self._need and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def replies(self, count: int) -> list[bytes]:
-        if len(self._replies) < count:
-            self._need, self._waiter = count, asyncio.get_running_loop().create_future()
-            await self._waiter
-        return [self._replies.popleft() for _ in range(count)]
-
-
-async def _bare(port: int, mails: int, connections: int, data: bytes) -> Sent:
-    left = iter(range(mails))
-    envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n".encode()
-    began, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(_bare_line(port, left, envelope, data) for _ in range(connections)))
-    return Sent(mails=mails, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
-
-
-async def _bare_line(port: int, left: Iterator[int], envelope: bytes, data: bytes) -> None:
-    loop = asyncio.get_running_loop()
-    wire, line = await loop.create_connection(_Bare, "127.0.0.1", port)
-    await line.replies(1)
-    wire.write(b"EHLO ua.example\r\n")
-    await line.replies(1)
-    wire.write(envelope if (more := next(left, None) is not None) else b"QUIT\r\n")
-    while more:
-        codes = await line.replies(3)
-        if [code[:1] for code in codes] != [b"2", b"2", b"3"]:
-            raise BenchmarkError(f"the bare sender was refused: {codes}")
-        more = next(left, None) is not None
-        wire.writelines((data, b".\r\n", envelope if more else b"QUIT\r\n"))
-        await line.replies(1)
-    wire.close()
 
 
 def _program(name: str) -> str:

@@ -1,6 +1,7 @@
 """One installation, opened: its settings, database, keys and store. What every roof stands on."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -11,6 +12,7 @@ from uamail.db import Database, migrate
 from uamail.errors import NotFound, RuleRefused, SettingError
 from uamail.journal import Book, Journals
 from uamail.mail.relay import Relay, Timeouts
+from uamail.mail.route import EVERYWHERE, Route
 from uamail.pacing import Rate, Rates
 from uamail.paths import Home
 from uamail.pipeline import rescue
@@ -68,9 +70,32 @@ class Installation:
     def relay(self) -> Relay:
         """The relay in use. Raises SettingError when it is not configured or its terms are unsafe."""
         name = self.settings.mail.relay
-        chosen = self.settings.relays.get(name)
-        if chosen is None:
+        if name not in self.settings.relays:
             raise SettingError("mail.relay", name, f"there is no [relays.{name}]")
+        return self._relay(name)
+
+    @cached_property
+    def relays(self) -> Mapping[str, Relay]:
+        """Every configured relay by its name. Raises SettingError when the terms of one are unsafe."""
+        return {
+            name: self.relay if name == self.settings.mail.relay else self._relay(name) for name in self.settings.relays
+        }
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """What each relay is for; the one in use takes everything unless it has routes of its own."""
+        return tuple(
+            Route(
+                relay=name,
+                targets=frozenset(one.routes or ([EVERYWHERE] if name == self.settings.mail.relay else [])),
+                senders=frozenset(one.senders),
+                preference=one.preference,
+            )
+            for name, one in self.settings.relays.items()
+        )
+
+    def _relay(self, name: str) -> Relay:
+        chosen = self.settings.relays[name]
         password = self.settings.relay_password(name)
         return Relay(
             name=name,

@@ -34,6 +34,9 @@ class RelaySettings(_Section):
     username: str = ""
     password_file: str = ""
     ca_file: str = ""
+    routes: list[str] = []
+    senders: list[str] = []
+    preference: int = 10
     max_connections: int = Field(default=4, ge=1)
     messages_per_connection: int = Field(default=100, ge=1)
     connect_seconds: float = Field(default=30, gt=0)

@@ -26,6 +26,12 @@ def well(_stage: Stage, _key: int) -> None:
     """Says GOOD always."""
 
 
+def once(stage: Stage, said: bytes, key: int) -> Say:
+    """Says `said` at that stage of that message, the first time only."""
+    left = [said]
+    return lambda where, number: left.pop() if (where, number) == (stage, key) and left else None
+
+
 def at(stage: Stage, said: bytes, *keys: int) -> Say:
     """Says `said` at that stage, of those messages or of all."""
     return lambda where, key: said if where == stage and (not keys or key in keys) else None
@@ -34,17 +40,25 @@ def at(stage: Stage, said: bytes, *keys: int) -> Say:
 class Puppet:
     """Use as an async context manager. `log`: what it heard, one word a command; `mails`: keys of contents it has.
 
-    The key of a message is the number in its envelope sender, `b-7@office.example`.
+    The key of a message is the number in its envelope sender, `b-7@office.example`. `early`: what it says after the
+    first byte of a content, to read no more of it. `cut_after`, `mute_after`: it drops one connection when it has
+    heard, or said, so many bytes in all.
     """
 
-    def __init__(self, say: Say = well, *, pipelining: bool = True, chunk: int = 0) -> None:
-        self._say, self._pipelining, self._chunk = say, pipelining, chunk
+    def __init__(
+        self, say: Say = well, *, pipelining: bool = True, chunk: int = 0, reset: bytes = b"250 2.0.0 Ok\r\n"
+    ) -> None:
+        self.say = say
+        self._pipelining, self._chunk, self._reset = pipelining, chunk, reset
         self.log: list[str] = []
         self.mails: list[int] = []
         self.bodies: list[bytes] = []
         self.connections = 0
+        self.early: bytes | None = None
         self.cut_after: int | None = None
-        self._read = 0
+        self.mute_after: int | None = None
+        self.heard = self.said = 0
+        self._granted = True
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
@@ -79,12 +93,16 @@ class Puppet:
             self.log.append(verb)
             if verb == "MAIL":
                 key = int(re.findall(rb"b-(\d+)@", line)[0])
-            if verb in ("RSET", "QUIT", "HELO"):
-                writer.write(b"250 2.0.0 Ok\r\n")
+            if verb in ("RSET", "QUIT"):
+                writer.write(self._reset)
             elif await self._answer(writer, _STAGES[verb], key) and verb == "DATA":
                 await self._content(reader, writer, key)
 
     async def _content(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: int) -> None:
+        if self.early is not None:
+            await reader.readexactly(1)
+            await self._speak(writer, self.early)
+            await asyncio.Event().wait()
         lines = []
         while (line := await self._line(reader)) != b".":
             lines.append(line)
@@ -97,27 +115,43 @@ class Puppet:
     async def _line(self, reader: asyncio.StreamReader) -> bytes:
         """The next line; the connection is cut in the middle of it when enough bytes have come in all."""
         line = await reader.readuntil(b"\r\n")
-        self._read += len(line)
-        if self.cut_after is not None and self._read > self.cut_after:
+        self.heard += len(line)
+        if self.cut_after is not None and self.heard > self.cut_after:
+            self.cut_after = None
             raise OSError("cut")
         return line[:-2]
 
     async def _answer(self, writer: asyncio.StreamWriter, stage: Stage, key: int) -> bool:
         """Whether it was a 354."""
-        said = self._say(stage, key)
-        said = GOOD[stage] if said is None else said
+        said = self.say(stage, key)
+        said = self._usual(stage) if said is None else said
         if stage == "helo" and not self._pipelining:
             said = said.replace(b"250-PIPELINING\r\n", b"")
+        words = await self._speak(writer, said)
+        self._granted = words[:1] in (b"2", b"3") or (stage == "body")
+        return words.startswith(b"354")
+
+    def _usual(self, stage: Stage) -> bytes:
+        """GOOD, or what a server says to RCPT or DATA when the command before was not granted."""
+        if self._granted or stage not in ("rcpt", "data"):
+            return GOOD[stage]
+        return b"503 5.5.1 MAIL first\r\n" if stage == "rcpt" else b"554 5.5.1 no valid recipients\r\n"
+
+    async def _speak(self, writer: asyncio.StreamWriter, said: bytes) -> bytes:
         words, drop, _ = said.partition(DROP)
         words, hang, _ = words.partition(HANG)
+        muted = self.mute_after is not None and self.said + len(words) > self.mute_after
+        if muted:
+            words, self.mute_after = words[: (self.mute_after or 0) - self.said], None
+        self.said += len(words)
         await self._utter(writer, words)
-        if drop:
+        if drop or muted:
             writer.close()
             await writer.wait_closed()
             raise OSError("dropped")
         if hang:
             await asyncio.Event().wait()
-        return words.startswith(b"354")
+        return words
 
     async def _utter(self, writer: asyncio.StreamWriter, words: bytes) -> None:
         step = self._chunk or len(words) or 1

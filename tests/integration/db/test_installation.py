@@ -11,6 +11,7 @@ from uamail import installation
 from uamail.db import migrate
 from uamail.errors import NotFound, RuleRefused, SettingError
 from uamail.installation import Installation, open_home
+from uamail.mail.route import order
 
 
 def mode(path: Path) -> int:
@@ -68,3 +69,32 @@ def test_keys_of_a_home_stay_the_same(home: Installation) -> None:
     assert again.keys.lookup("signer", "x") == home.keys.lookup("signer", "x")
     assert again.house.message_id(1) == home.house.message_id(1)
     again.close()
+
+
+def test_every_relay_is_there_with_its_route(home: Installation) -> None:
+    main = home.settings.relays["main"]
+    others = {
+        "gov": main.model_copy(update={"host": "mx.gov.example", "tls": "starttls", "routes": ["gov.example"]}),
+        "idle": main.model_copy(update={"preference": 20}),
+    }
+    several = replace(home, settings=home.settings.model_copy(update={"relays": {"main": main, **others}}))
+
+    assert {name: relay.host for name, relay in several.relays.items()} == {
+        "main": "127.0.0.1",
+        "gov": "mx.gov.example",
+        "idle": "127.0.0.1",
+    }
+    assert several.relays["main"] is several.relay
+    assert order(several.routes, "gov.example") == ("gov", "main")
+    assert order(several.routes, "gov.example", paused={"main", "gov"}) == ()
+    assert order(several.routes, "other.example") == ("main",)
+
+
+def test_unsafe_relay_in_reserve_is_refused(home: Installation) -> None:
+    open_door = home.settings.relays["main"].model_copy(update={"host": "mx.example.org", "username": "office"})
+    relays = {**home.settings.relays, "spare": open_door}
+    several = replace(home, settings=home.settings.model_copy(update={"relays": relays}))
+
+    assert several.relay.name == "main"
+    with pytest.raises(SettingError, match="spare"):
+        _ = several.relays

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.support.postbag import Postbag, letter, run
+from tests.support.postbag import relay as pipelined
 from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.sink import Sink
@@ -46,6 +48,30 @@ async def test_forged_end_delivers_one_mail(end: bytes, place: str) -> None:
         assert told.kind == "accepted"
         assert [(r.sender, r.data) for r in sink.received] == [("b-1@office.example", normal(data))]
         assert "evil" not in " ".join(sink.commands)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("end", ENDS)
+async def test_forged_end_delivers_one_mail_in_a_stream(end: bytes, place: str) -> None:
+    bag = Postbag([letter(1), letter(2, forged(end, place)), letter(3)])
+
+    async with Sink() as sink:
+        await run(bag, pipelined(sink.port))
+
+        assert bag.kinds() == dict.fromkeys((1, 2, 3), "accepted")
+        assert [r.sender for r in sink.received] == [f"b-{key}@office.example" for key in (1, 2, 3)]
+        assert sink.received[1].data == normal(forged(end, place))
+        assert "evil" not in " ".join(sink.commands)
+
+
+async def test_bytes_called_ready_arrive_as_they_are() -> None:
+    data = HEADER + b"\r\nRGVhciBHb3Zlcm5vcg==\r\n"
+    bag = Postbag([letter(1, data, ready=True), letter(2, data[:-2], ready=True), letter(3, data)])
+
+    async with Sink() as sink:
+        await run(bag, pipelined(sink.port))
+
+        assert [r.data for r in sink.received] == [data] * 3
 
 
 @pytest.mark.parametrize("end", ENDS[:-1])

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.postbag import Postbag, letter, run
 from uamail.errors import RelayError, SettingError
 from uamail.mail.envelope import Envelope, Outgoing
-from uamail.mail.faults import Fault, Faults
+from uamail.mail.faults import Fault, Faults, Moment
 from uamail.mail.relay import Encryption, Relay, Timeouts
 from uamail.mail.sink import Sink
 from uamail.mail.transport import Outcome, Transport
@@ -256,6 +257,97 @@ async def test_drop_after_dot_is_uncertain_under_tls(authority: Authority, keeps
         told = await send(relay(sink.port, authority.file))
 
         assert (told.kind, len(sink.received)) == ("uncertain", int(keeps))
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_stream_is_encrypted_and_pipelined(authority: Authority, tls: Encryption) -> None:
+    bag = Postbag(letter(key) for key in range(40))
+
+    async with Sink(tls=authority.server("good"), implicit=tls == "implicit", login=LOGIN) as sink:
+        error = await run(bag, replace(relay(sink.port, authority.file, tls=tls, login=LOGIN), max_connections=2))
+
+        assert (error, bag.kinds()) == (None, dict.fromkeys(range(40), "accepted"))
+        assert {(one.tls or "")[:7] for one in bag.told} == {"TLSv1.3"}
+        assert {secure for _, secure in sink.logins} == {True}
+        assert len(sink.received) == 40
+
+
+@pytest.mark.parametrize("name", ["self-signed", "wrong-name", "expired", "not-yet", "unknown-ca"])
+async def test_bad_certificate_stops_a_run(authority: Authority, name: str) -> None:
+    bag = Postbag(letter(key) for key in range(5))
+
+    async with Sink(tls=authority.server(name), login=LOGIN) as sink:
+        error = await run(bag, relay(sink.port, authority.file, login=LOGIN))
+
+        assert error is not None
+        assert (error.stage, bag.told, len(bag.waiting)) == ("tls", [], 5)
+        assert (len(sink.received), list(sink.logins)) == (0, [])
+
+
+async def test_stripped_starttls_stops_a_run(authority: Authority) -> None:
+    bag = Postbag(letter(key) for key in range(5))
+
+    async with Sink(login="any") as sink:
+        error = await run(bag, relay(sink.port, authority.file, login=LOGIN))
+
+        assert error is not None
+        assert (error.stage, bag.told, list(sink.commands)) == ("tls", [], ["EHLO office.example"])
+
+
+async def test_missing_authority_file_stops_a_run(tmp_path: Path) -> None:
+    bag = Postbag([letter(1)])
+
+    error = await run(bag, relay(25, str(tmp_path / "none.pem")))
+
+    assert error is not None
+    assert (error.stage, bag.told) == ("tls", [])
+
+
+async def test_replies_put_in_before_the_handshake_count_for_nothing(authority: Authority) -> None:
+    """A whole dialogue in clear behind the 220, as if our letters had been accepted (CVE-2011-0411, turned round)."""
+    forged = b"220 go\r\n250-hi\r\n250 PIPELINING\r\n250 ok\r\n250 ok\r\n354 go\r\n250 kept\r\n"
+    port, stop = await impostor([b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", forged])
+    bag = Postbag(letter(key) for key in range(3))
+
+    error = await run(bag, relay(port, authority.file))
+    await stop()
+
+    assert error is not None
+    assert (error.stage, bag.told, bag.notes) == ("tls", [], [])
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_drop_in_an_encrypted_stream_is_told_exactly(authority: Authority, keeps: bool) -> None:
+    class Second(Faults):
+        def pick(self, moment: Moment) -> Fault | None:
+            return Fault("body", "drop", keeps=keeps) if moment.stage == "body" and "<2@" in moment.who else None
+
+    bag = Postbag(letter(key) for key in (1, 2, 3))
+    async with Sink(tls=authority.server("good"), faults=Second()) as sink:
+        await run(bag, replace(relay(sink.port, authority.file), max_connections=1))
+
+        assert bag.places() == {1: ("accepted", "body"), 2: ("uncertain", "body"), 3: ("unsent", "mail")}
+        assert len(sink.received) == 1 + keeps
+
+
+async def test_early_acceptance_under_tls_is_uncertain(authority: Authority) -> None:
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for line in (b"220 hi", b"250-hi\r\n250 PIPELINING", b"250 ok\r\n250 ok\r\n354 go"):
+            writer.write(line + b"\r\n")
+            await reader.read(1000)
+        writer.write(b"250 ok\r\n")
+        over.add_done_callback(lambda _: writer.transport.abort())
+
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    server = await asyncio.start_server(hasty, "127.0.0.1", 0, ssl=authority.server("good"))
+    bag = Postbag([letter(1, b"x" * 76 * 400_000)])
+
+    await run(bag, relay(server.sockets[0].getsockname()[1], authority.file, tls="implicit"))
+    over.set_result(None)
+    server.close()
+    await server.wait_closed()
+
+    assert bag.kinds() == {1: "uncertain"}
 
 
 async def impostor(lines: list[bytes]) -> tuple[int, Callable[[], Awaitable[None]]]:

@@ -29,6 +29,7 @@ class Wire(asyncio.Protocol):
     """Takes a transport over. `replies`: what came and was not read yet, first come first, without line ends.
 
     A reply of several lines is one entry, its texts joined by LF; what is no SMTP is GARBAGE, in its place.
+    `behind`: bytes that had not left this process when the first of them came.
     `problem`: why nothing more will come or go, None while the connection stands. `ends`: when the
     transaction has to be over, on the loop's clock.
     """
@@ -37,6 +38,7 @@ class Wire(asyncio.Protocol):
         self.replies: list[bytes] = []
         self.problem: str | None = None
         self.ends = float("inf")
+        self.behind = 0
         self._loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, transport)
         # TLS hides the socket's own buffer, so what it has swallowed would look as if it had left.
@@ -69,7 +71,8 @@ class Wire(asyncio.Protocol):
         return self._transport.get_write_buffer_size() + below
 
     def write(self, *parts: bytes) -> None:
-        self._transport.writelines(parts)
+        if self.problem is None:
+            self._transport.writelines(parts)
 
     def wait(self, limits: Sequence[float]) -> asyncio.Future[None]:
         """Done when there are as many replies as `limits`, or a problem; each limit is the seconds for its reply."""
@@ -91,6 +94,8 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         before = len(self.replies)
+        if not before:
+            self.behind = self.buffered()  # at this moment: a closed connection would have nothing in its buffer
         lines = (self._rest + data if self._rest else data).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
@@ -118,13 +123,18 @@ class Wire(asyncio.Protocol):
         """A line that begins, continues or ends a reply of several, stands without text, or is no SMTP."""
         first = self._lines[0] if self._lines else line
         if line[:3] not in CODES or line[:3] != first[:3] or line[3:4] not in (b"-", b" ", b""):
-            return self._whole(GARBAGE)
+            return self._lost_step()
         if self._size + len(line) > MOST_BYTES:
-            return self._whole(GARBAGE)
+            return self._lost_step()
         self._lines.append(line)
         self._size += len(line)
         if line[3:4] != b"-":
             self._whole(line[:3] + b" " + b"\n".join(one[4:] for one in self._lines))
+
+    def _lost_step(self) -> None:
+        """Nothing that follows can be told apart, so nothing is waited for."""
+        self._whole(GARBAGE)
+        self.fail(NOT_SMTP)
 
     def _whole(self, reply: bytes) -> None:
         self.replies.append(reply)
