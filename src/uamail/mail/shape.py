@@ -10,6 +10,7 @@ from typing import Any
 from uamail.errors import InputError
 
 _ROW = 57  # octets in one line of base64 (RFC 2045 6.8: 76 signs)
+_LINES = re.compile(rb".{1,76}").findall
 # Letters and digits, so that no escaping touches a mark, and of both cases, so that a template that changes case shows.
 _MARK = re.compile(r"uaMark(\d{3})kraMau")
 _RUN = [900, 901, 902]  # the marks of PARAGRAPHS
@@ -78,9 +79,9 @@ class Shape:
         """The part in base64 lines with CRLF; `values` are escaped, in the order of their numbers."""
         return self.head + rows(self.cut + (self.rest % self.pick(values)).encode())
 
-    def escaped(self, values: Sequence[str]) -> list[str]:
+    def escaped(self, values: Sequence[str]) -> Sequence[str]:
         """Values of one line each as this part writes them."""
-        return [self.escape(one) for one in values]
+        return values if self.escape is plain else [self.escape(one) for one in values]
 
     def flow(self, paragraphs: Sequence[str]) -> str:
         """Paragraphs as one value; a "\\n" within one is a line break."""
@@ -91,8 +92,7 @@ def rows(octets: bytes) -> bytes:
     """Base64 in lines of 76 signs, each with its CRLF."""
     if not octets:
         return b""
-    signs = b2a_base64(octets, newline=False)
-    return b"\r\n".join([signs[at : at + 76] for at in range(0, len(signs), 76)]) + b"\r\n"
+    return b"\r\n".join(_LINES(b2a_base64(octets, newline=False))) + b"\r\n"
 
 
 def _joined(words: list[str], found: list[int], number: int) -> tuple[tuple[str, str], list[str], list[int]]:
