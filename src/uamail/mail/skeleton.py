@@ -86,8 +86,12 @@ class _Bones:
     end: bytes
 
     def joined(self, sender: bytes, names: bytes, signature: Sequence[str], own: Own | None) -> bytes:
-        text = self.text.fill(_values(self.text, signature, own))
-        html = self.html.fill(_values(self.html, signature, own))
+        """The message; the values of the letter are numbered as in `_marked`."""
+        lines, flow = [line.encode() for line in signature], None
+        if own is not None:
+            lines += [own.salutation.encode(), own.closing.encode()]
+            flow = "\0".join(own.paragraphs).encode()
+        text, html = self.text.fill(lines, flow), self.html.fill(lines, flow)
         return b"".join((sender, self.fields, names, self.opening, text, self.between, html, self.end))
 
 
@@ -163,15 +167,8 @@ class Skeleton:
         )
 
 
-def _values(shape: Shape, signature: Sequence[str], own: Own | None) -> Sequence[str]:
-    """The values of a letter in the order of their marks: signature, salutation, closing, paragraphs."""
-    if own is None:
-        return shape.escaped(signature)
-    return [*shape.escaped((*signature, own.salutation, own.closing)), shape.flow(own.paragraphs)]
-
-
 def _marked(form: Form) -> tuple[tuple[str, ...], Own | None]:
-    """A letter of marks, numbered as in `_values`."""
+    """A letter of marks: signature, salutation, closing, paragraphs are the values from 0 on."""
     first = form.lines
     own = Own(mark(first), PARAGRAPHS, mark(first + 1) if form.closing else "")
     return tuple(map(mark, range(form.lines))), own if form.own else None
