@@ -9,8 +9,10 @@ from pathlib import Path
 
 from uamail import settings as setting
 from uamail.db import Database, migrate
-from uamail.errors import NotFound, RuleRefused, SettingError
+from uamail.errors import InputError, NotFound, RuleRefused, SettingError
 from uamail.journal import Book, Journals
+from uamail.mail import dkimkey
+from uamail.mail.dkim import Signer, SigningKey
 from uamail.mail.relay import Relay, Timeouts
 from uamail.mail.route import EVERYWHERE, Route
 from uamail.pacing import Rate, Rates
@@ -110,6 +112,20 @@ class Installation:
             timeouts=Timeouts(connect=chosen.connect_seconds, command=chosen.command_seconds, dot=chosen.dot_seconds),
             ca_file=chosen.ca_file or None,
         )
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """Signs what goes out; None where the relay does or nobody. Raises SettingError for a key that will not do."""
+        keys = tuple(
+            SigningKey(self.settings.dkim.selector(kind), self._dkim_key(kind)) for kind in self.settings.dkim.kinds
+        )
+        return Signer(self.settings.dkim_domain, keys) if keys else None
+
+    def _dkim_key(self, kind: dkimkey.Kind) -> dkimkey.PrivateKey:
+        try:
+            return dkimkey.read(self.settings.dkim_key(kind), kind=kind)
+        except InputError as error:
+            raise SettingError(f"dkim.{kind}_key_file", self.settings.dkim.key_file(kind), str(error)) from error
 
     @cached_property
     def rates(self) -> Rates:

@@ -1,6 +1,7 @@
 """Settings: the shipped defaults, the home's uamail.toml over them, the environment over both."""
 
 import os
+import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from uamail.errors import SettingError
 from uamail.paths import CONFIG, Home
+
+# One DNS label (RFC 6376 3.1 would allow several).
+SELECTOR = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
 class _Section(BaseModel):
@@ -52,6 +56,34 @@ class MailSettings(_Section):
     helo: str
     never_send: bool
     relay: str
+
+
+class DkimSettings(_Section):
+    mode: Literal["off", "relay", "rsa", "rsa+ed25519"]
+    domain: str
+    rsa_selector: str
+    rsa_key_file: str
+    ed25519_selector: str
+    ed25519_key_file: str
+
+    @property
+    def kinds(self) -> tuple[Literal["rsa", "ed25519"], ...]:
+        """The kinds of keys that uamail itself signs with."""
+        match self.mode:
+            case "rsa":
+                return ("rsa",)
+            case "rsa+ed25519":
+                return ("rsa", "ed25519")
+            case _:
+                return ()
+
+    def selector(self, kind: str) -> str:
+        return self.rsa_selector if kind == "rsa" else self.ed25519_selector
+
+    def key_file(self, kind: str) -> str:
+        """Relative to the home; keys/dkim-<selector>.pem unless something else is said."""
+        said = self.rsa_key_file if kind == "rsa" else self.ed25519_key_file
+        return said or f"keys/dkim-{self.selector(kind)}.pem"
 
 
 class LimitSettings(_Section):
@@ -119,6 +151,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     broker: BrokerSettings
     mail: MailSettings
+    dkim: DkimSettings
     relays: dict[str, RelaySettings]
     pacing: dict[str, LimitSettings]
     limits: dict[str, LimitSettings]
@@ -161,12 +194,27 @@ class Settings(BaseSettings):
         path = self.relays[name].password_file
         if not path:
             return None
+        remedy = "write the password into that file, mode 0600"
+        return SecretStr(self._secret(f"relays.{name}.password_file", path, remedy).decode().strip())
+
+    @property
+    def dkim_domain(self) -> str:
+        """The domain in the signatures, d=."""
+        return self.dkim.domain or self.mail.domain
+
+    def dkim_key(self, kind: str) -> bytes:
+        """The private key of that kind from its file, in PEM."""
+        remedy = f"make it: uamail dkim key --kind {kind} --selector {self.dkim.selector(kind)}"
+        return self._secret(f"dkim.{kind}_key_file", self.dkim.key_file(kind), remedy)
+
+    def _secret(self, key: str, path: str, remedy: str) -> bytes:
+        """What a file holds that nobody else may read."""
         file = self.home.root / path
         if not file.is_file():
-            raise SettingError(f"relays.{name}.password_file", path, "write the password into that file, mode 0600")
+            raise SettingError(key, path, remedy)
         if file.stat().st_mode & 0o077:
-            raise SettingError(f"relays.{name}.password_file", path, f"others can read it: chmod 600 {path}")
-        return SecretStr(file.read_text().strip())
+            raise SettingError(key, path, f"others can read it: chmod 600 {path}")
+        return file.read_bytes()
 
 
 def load(home: Path) -> Settings:
@@ -174,9 +222,11 @@ def load(home: Path) -> Settings:
     merged = _merge(_table(CONFIG / "uamail.toml"), _table(CONFIG / "pacing.toml"))
     merged = _merge(merged, _table(Home(home).settings_file))
     try:
-        return Settings(**{**merged, "home_dir": home.resolve()})
+        made = Settings(**{**merged, "home_dir": home.resolve()})
     except ValidationError as error:
         raise _explained(error) from error
+    _check_dkim(made)
+    return made
 
 
 def default_home() -> Path:
@@ -199,6 +249,18 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _check_dkim(settings: Settings) -> None:
+    """DMARC counts a signature only of the domain of From or of one above it (RFC 7489 3.1.1)."""
+    signing, sender = settings.dkim_domain, settings.mail.domain
+    if settings.dkim.kinds and ("." not in signing or not f".{sender}".endswith(f".{signing}")):
+        raise SettingError("dkim.domain", signing, f"must be {sender}, the domain of From, or a domain above it")
+    for kind in settings.dkim.kinds:
+        if not re.fullmatch(SELECTOR, settings.dkim.selector(kind)):
+            raise SettingError(
+                f"dkim.{kind}_selector", settings.dkim.selector(kind), "must be a DNS label, as in ua2026"
+            )
 
 
 def _explained(error: ValidationError) -> SettingError:

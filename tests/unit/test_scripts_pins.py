@@ -15,6 +15,7 @@ REQUIREMENTS = ROOT / "requirements"
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[\w.!+]+) \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 LISTS = ["run.txt", "dev.txt"]
+FILES = [*LISTS, "source.txt"]
 
 
 def lines(name: str) -> list[str]:
@@ -36,7 +37,7 @@ def wanted(table: str) -> list[Requirement]:
     return [Requirement(line) for line in asked]
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", FILES)
 def test_list_holds_pins_and_hashes_only(name: str) -> None:
     # Comments, options and addresses would tie the list to the machine that made it.
     other = [line for line in lines(name) if not PIN.fullmatch(line) and not HASH.fullmatch(line)]
@@ -44,7 +45,7 @@ def test_list_holds_pins_and_hashes_only(name: str) -> None:
     assert other == []
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", FILES)
 def test_every_pin_has_a_hash(name: str) -> None:
     content = lines(name)
 
@@ -73,6 +74,8 @@ def test_development_list_contains_the_run_list() -> None:
 
 
 def test_installed_packages_are_the_pinned_ones() -> None:
-    different = {name: version(name) for name, pinned in pins("dev.txt").items() if version(name) != pinned}
+    listed = {**pins("dev.txt"), **pins("source.txt")}
+
+    different = {name: version(name) for name, pinned in listed.items() if version(name) != pinned}
 
     assert different == {}

@@ -13,6 +13,7 @@ from uamail.cli import (
     batch,
     delivery,
     demo,
+    dkim,
     home,
     operator,
     receipt,
@@ -51,6 +52,7 @@ app.command("start")(stop.start)
 app.command("hold")(stop.hold)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")
+app.add_typer(dkim.app, name="dkim")
 
 
 def _version(wanted: bool) -> None:

@@ -1,15 +1,17 @@
 """The letter: model paragraphs or own words, the right salutation, the signature; and the mail made of it."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uamail.errors import InputError
 from uamail.letters.language import direction
 from uamail.letters.letter import Letter
 from uamail.letters.ownwords import take_apart
+from uamail.letters.showing import deciding
 from uamail.letters.words import MailWords, mail_words
 
+_FOLDER = "mail/appeal"
 ORIGINS = ("model", "edited", "own")
 
 
@@ -72,22 +74,27 @@ def mail(letter: Letter, *, templates_dir: Path | None = None) -> MailWords:
     context["direction"] = direction(letter.language)
     # Templates cannot call split(), so the lines of each paragraph come ready.
     context["paragraph_lines"] = [paragraph.split("\n") for paragraph in letter.paragraphs]
-    return mail_words("mail/appeal", context, templates_dir=templates_dir)
+    return mail_words(_FOLDER, context, templates_dir=templates_dir)
 
 
-def drafting(
-    letter: Letter, *, templates_dir: Path | None = None
-) -> Callable[[tuple[str, ...], tuple[str, tuple[str, ...], str] | None], MailWords]:
-    """A function that renders this letter over again with other signature lines.
+Own = tuple[str, tuple[str, ...], str]  # salutation, paragraphs, closing
 
-    Given (salutation, paragraphs, closing), it renders them instead of the letter's own, as own words without demands.
-    """
 
-    def draft(signature: tuple[str, ...], own: tuple[str, tuple[str, ...], str] | None) -> MailWords:
-        other = replace(letter, signature=signature)
+@dataclass(frozen=True)
+class Drafting:
+    """Renders a letter over again with other signature lines, and with own words instead of its text and demands."""
+
+    letter: Letter
+    templates_dir: Path | None = None
+
+    def __call__(self, signature: tuple[str, ...], own: Own | None) -> MailWords:
+        other = replace(self.letter, signature=signature)
         if own is not None:
             salutation, paragraphs, closing = own
-            other = replace(other, salutation=salutation, paragraphs=paragraphs, closing=closing)
-        return mail(other, templates_dir=templates_dir)
+            other = replace(other, salutation=salutation, paragraphs=paragraphs, demands=(), closing=closing)
+        return mail(other, templates_dir=self.templates_dir)
 
-    return draft
+    def deciding(self, *, own: bool) -> str | None:
+        """Why the templates do more with signature, or own words, than to show them; None when they do not."""
+        names = {"signature", *(("salutation", "paragraphs", "paragraph_lines", "closing") if own else ())}
+        return deciding(_FOLDER, frozenset(names), counted=frozenset({"signature"}), templates_dir=self.templates_dir)

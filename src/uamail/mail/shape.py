@@ -10,6 +10,7 @@ from typing import Any
 from uamail.errors import InputError
 
 _ROW = 57  # octets in one line of base64 (RFC 2045 6.8: 76 signs)
+_LINES = re.compile(rb".{1,76}").findall
 # Letters and digits, so that no escaping touches a mark, and of both cases, so that a template that changes case shows.
 _MARK = re.compile(r"uaMark(\d{3})kraMau")
 _RUN = [900, 901, 902]  # the marks of PARAGRAPHS
@@ -31,33 +32,34 @@ def is_simple(line: str) -> bool:
     return line != "" and line == line.strip() and (line.isprintable() or _ODD.search(line) is None)
 
 
-def plain(text: str) -> str:
+def plain(octets: bytes) -> bytes:
     """A value as the plain part holds it."""
-    return text
+    return octets
 
 
-def markup(text: str) -> str:
-    """A value as the HTML part holds it, outside attributes ("escaping a string" in the HTML standard, 13.3)."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\xa0", "&nbsp;")
+def markup(octets: bytes) -> bytes:
+    """A value, in UTF-8, as the HTML part holds it outside attributes (the HTML standard, 13.3, escaping a string)."""
+    found = octets.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+    return found.replace(b"\xc2\xa0", b"&nbsp;")
 
 
 @dataclass(frozen=True)
 class Shape:
     """A part cut at its holes. `head` is its constant beginning in base64 lines, `cut` the octets that fill no line.
 
-    `rest` is a format with a %s for each hole; `pick` takes the values of the holes out of those of the letter.
+    `rest` is a format with a %b for each hole; `pick` takes the values of the holes out of those of the letter.
     """
 
     head: bytes
     cut: bytes
-    rest: str
-    pick: Callable[[Sequence[str]], Any]
-    escape: Callable[[str], str]
-    line_break: str
-    paragraph_break: str
+    rest: bytes
+    pick: Callable[[Sequence[bytes]], Any]
+    escape: Callable[[bytes], bytes]
+    line_break: bytes
+    paragraph_break: bytes
 
     @classmethod
-    def of(cls, part: str, *, holes: set[int], paragraphs: int | None, escape: Callable[[str], str]) -> "Shape":
+    def of(cls, part: str, *, holes: set[int], paragraphs: int | None, escape: Callable[[bytes], bytes]) -> "Shape":
         """The shape of a part that was rendered with marks; the value `paragraphs` stands for all PARAGRAPHS.
 
         Raises InputError when a mark is missing, or the paragraphs are not one after another.
@@ -71,28 +73,27 @@ class Shape:
             raise InputError("the template leaves out or changes a line of the letter")
         first = words[0].encode()
         cut = len(first) // _ROW * _ROW
-        rest = "%s".join(["", *(word.replace("%", "%%") for word in words[1:])])
-        return cls(rows(first[:cut]), first[cut:], rest, itemgetter(*found), escape, *breaks)
+        rest = "%b".join(["", *(word.replace("%", "%%") for word in words[1:])]).encode()
+        line_break, paragraph_break = (one.encode() for one in breaks)
+        return cls(rows(first[:cut]), first[cut:], rest, itemgetter(*found), escape, line_break, paragraph_break)
 
-    def fill(self, values: Sequence[str]) -> bytes:
-        """The part in base64 lines with CRLF; `values` are escaped, in the order of their numbers."""
-        return self.head + rows(self.cut + (self.rest % self.pick(values)).encode())
+    def fill(self, lines: Sequence[bytes], paragraphs: bytes | None = None) -> bytes:
+        """The part in base64 lines with CRLF, of the values in UTF-8 in the order of their numbers.
 
-    def escaped(self, values: Sequence[str]) -> list[str]:
-        """Values of one line each as this part writes them."""
-        return [self.escape(one) for one in values]
-
-    def flow(self, paragraphs: Sequence[str]) -> str:
-        """Paragraphs as one value; a "\\n" within one is a line break."""
-        return self.paragraph_break.join([self.escape(one).replace("\n", self.line_break) for one in paragraphs])
+        The paragraphs come last, with NUL between them and "\n" for the line breaks within one.
+        """
+        values = list(lines) if self.escape is plain else [self.escape(one) for one in lines]
+        if paragraphs is not None:
+            broken = self.escape(paragraphs).replace(b"\n", self.line_break)
+            values.append(broken.replace(b"\0", self.paragraph_break))
+        return self.head + rows(self.cut + self.rest % self.pick(values))
 
 
 def rows(octets: bytes) -> bytes:
     """Base64 in lines of 76 signs, each with its CRLF."""
     if not octets:
         return b""
-    signs = b2a_base64(octets, newline=False)
-    return b"\r\n".join([signs[at : at + 76] for at in range(0, len(signs), 76)]) + b"\r\n"
+    return b"\r\n".join(_LINES(b2a_base64(octets, newline=False))) + b"\r\n"
 
 
 def _joined(words: list[str], found: list[int], number: int) -> tuple[tuple[str, str], list[str], list[int]]:

@@ -1,8 +1,8 @@
 """The skeleton: all letters of one form to one target share it, so that only what differs is written per letter."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
@@ -41,8 +41,13 @@ class Words(Protocol):
     def html(self) -> str: ...
 
 
-# Renders the operator's templates with these signature lines, and with own words in the place of the model's.
-Draft = Callable[[tuple[str, ...], Own | None], Words]
+class Draft(Protocol):
+    """Renders the operator's templates with signature lines, and with own words instead of the model's."""
+
+    def __call__(self, signature: tuple[str, ...], own: Own | None) -> Words: ...
+
+    def deciding(self, *, own: bool) -> str | None:
+        """Why the templates do more with signature, or own words, than to show them; None when they do not."""
 
 
 class Form(NamedTuple):
@@ -59,10 +64,14 @@ class Form(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A whole message with CRLF, no line of which begins with a dot, and its SHA-256."""
+    """A whole message with CRLF, no line of which begins with a dot."""
 
     data: bytes = field(repr=False)
-    digest: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the message, computed whenever it is asked for: of a signed message its own counts."""
+        return hashlib.sha256(self.data).digest()
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,12 @@ class _Bones:
     end: bytes
 
     def joined(self, sender: bytes, names: bytes, signature: Sequence[str], own: Own | None) -> bytes:
-        text = self.text.fill(_values(self.text, signature, own))
-        html = self.html.fill(_values(self.html, signature, own))
+        """The message; the values of the letter are numbered as in `_marked`."""
+        lines, flow = [line.encode() for line in signature], None
+        if own is not None:
+            lines += [own.salutation.encode(), own.closing.encode()]
+            flow = "\0".join(own.paragraphs).encode()
+        text, html = self.text.fill(lines, flow), self.html.fill(lines, flow)
         return b"".join((sender, self.fields, names, self.opening, text, self.between, html, self.end))
 
 
@@ -102,10 +115,13 @@ class Skeleton:
         """Render once with marks, cut there, and prove it on awkward letters (50 ms). Never fails: see `refusal`."""
         slow = cls(draft=draft, to=to, language=language, form=form)
         try:
-            made = cls(draft=draft, to=to, language=language, form=form, bones=_bones(slow))
+            # What a template decides by, no sample can find out.
+            if (problem := draft.deciding(own=form.own)) is not None:
+                raise InputError(problem)
+            made = replace(slow, bones=_bones(slow))
             _prove(made, slow)
         except InputError as error:
-            return cls(draft=draft, to=to, language=language, form=form, refusal=str(error))
+            return replace(slow, refusal=str(error))
         return made
 
     def write(
@@ -125,7 +141,7 @@ class Skeleton:
         else:
             names = when + id_line(message_id) + (b"" if reply_to is None else reply_line(reply_to))
             data = self.bones.joined(from_line(*sender), names, signature, own)
-        return Written(data, hashlib.sha256(data).digest())
+        return Written(data)
 
     def _mail(
         self,
@@ -151,15 +167,8 @@ class Skeleton:
         )
 
 
-def _values(shape: Shape, signature: Sequence[str], own: Own | None) -> Sequence[str]:
-    """The values of a letter in the order of their marks: signature, salutation, closing, paragraphs."""
-    if own is None:
-        return shape.escaped(signature)
-    return [*shape.escaped((*signature, own.salutation, own.closing)), shape.flow(own.paragraphs)]
-
-
 def _marked(form: Form) -> tuple[tuple[str, ...], Own | None]:
-    """A letter of marks, numbered as in `_values`."""
+    """A letter of marks: signature, salutation, closing, paragraphs are the values from 0 on."""
     first = form.lines
     own = Own(mark(first), PARAGRAPHS, mark(first + 1) if form.closing else "")
     return tuple(map(mark, range(form.lines))), own if form.own else None

@@ -39,7 +39,7 @@ OWN = replace(MODEL, salutation="Dear Sir,", demands=(), origin="own")
 
 
 def skeleton(letter: Letter, form: Form, templates_dir: Path | None = None) -> Skeleton:
-    draft = merge.drafting(letter, templates_dir=templates_dir)
+    draft = merge.Drafting(letter, templates_dir)
     return Skeleton.compile(draft, to=TO, language=letter.language, form=form)
 
 
@@ -162,7 +162,7 @@ def test_every_character_is_escaped_alike() -> None:
     found = read(slow(replace(OWN, paragraphs=(text,)), name="x"))
 
     assert len(signs) > 1_100_000
-    assert f">{markup(text)}</p>" in found.html
+    assert f">{markup(text.encode()).decode()}</p>" in found.html
     assert text in found.text
 
 
@@ -244,6 +244,8 @@ def test_letter_of_another_form_is_written_all_the_same() -> None:
         ("body.html", "<bdi>{{ line }}", "<!-- {{ line }} --><bdi>{{ line }}"),
         ("body.html", "<main>", "<main>{% if signature[0]|length > 60 %}!{% endif %}"),
         ("body.html", "</style>", "p { font-family: {{ signature[0] }}; }</style>"),
+        ("body.html", "<main>", "<main>{% if signature[0] == 'Eve' %}!{% endif %}"),
+        ("body.txt", "{{ line }}", "{{ 'Eva' if line == 'Eve' else line }}"),
         ("subject.txt", "{{ subject }}", "{{ subject }} ({{ signature[0] }})"),
     ],
 )
@@ -282,6 +284,8 @@ def test_broken_template_is_named(tmp_path: Path) -> None:
         ("body.html", "{{ salutation }}", "{{ salutation|upper }}"),
         ("body.html", "{{ line }}{% if not loop.last %}<br>", "{{ line|upper }}{% if not loop.last %}<br>"),
         ("body.html", "<p{% if origin", "{% if loop.index == 3 %}<hr>{% endif %}<p{% if origin"),
+        ("body.html", "<p{% if origin", "{% if loop.index == 99 %}<hr>{% endif %}<p{% if origin"),
+        ("body.html", "<main>", "<main>{% if paragraphs|length > 99 %}<hr>{% endif %}"),
     ],
 )
 def test_template_that_changes_own_words_is_refused(file: str, old: str, new: str, tmp_path: Path) -> None:

@@ -151,3 +151,48 @@ def test_home_keeps_everything_below_its_root() -> None:
 
 def test_pacing_file_holds_limits_only() -> None:
     assert set(tomllib.loads((CONFIG / "pacing.toml").read_text("utf-8"))) == {"pacing", "limits"}
+
+
+_SIGNING = (
+    "[mail]\ndomain = 'ua.example.org'\n[dkim]\nmode = 'rsa+ed25519'\nrsa_selector = 'r1'\ned25519_selector = 'e1'\n"
+)
+
+
+def test_relay_signs_unless_told(tmp_path: Path) -> None:
+    found = settings.load(tmp_path)
+
+    assert (found.dkim.mode, found.dkim.kinds) == ("relay", ())
+
+
+@pytest.mark.parametrize(("domain", "signed"), [("", "ua.example.org"), ("example.org", "example.org")])
+def test_signing_domain_is_that_of_from_or_above(loaded: Write, domain: str, signed: str) -> None:
+    found = loaded(f"{_SIGNING}domain = '{domain}'\n")
+
+    assert found.dkim_domain == signed
+    assert found.dkim.key_file("ed25519") == "keys/dkim-e1.pem"
+
+
+@pytest.mark.parametrize("domain", ["org", "example.net", "mail.ua.example.org", "a.example.org", "xample.org"])
+def test_domain_that_is_not_aligned_is_refused(loaded: Write, domain: str) -> None:
+    with pytest.raises(SettingError, match=r"dkim\.domain .*ua\.example\.org, the domain of From, or a domain above"):
+        loaded(f"{_SIGNING}domain = '{domain}'\n")
+
+
+@pytest.mark.parametrize("selector", ["", "a b", "a.b", "-a", "a;b", "a\\nb", "x" * 64])
+def test_selector_is_a_dns_label(loaded: Write, selector: str) -> None:
+    with pytest.raises(SettingError, match=r"dkim\.rsa_selector"):
+        loaded(_SIGNING.replace("'r1'", f'"{selector}"'))
+
+
+def test_key_file_of_others_is_refused(loaded: Write, tmp_path: Path) -> None:
+    found = loaded(f"{_SIGNING}rsa_key_file = 'dkim.pem'\n")
+    with pytest.raises(SettingError, match="uamail dkim key --kind rsa --selector r1"):
+        found.dkim_key("rsa")
+    (tmp_path / "dkim.pem").write_text("key")
+    (tmp_path / "dkim.pem").chmod(0o640)
+
+    with pytest.raises(SettingError, match=r"chmod 600 dkim\.pem"):
+        found.dkim_key("rsa")
+    (tmp_path / "dkim.pem").chmod(0o600)
+
+    assert found.dkim_key("rsa") == b"key"
