@@ -159,11 +159,13 @@ def exclude(session: Session) -> None:
     session.execute(insert_missing(session, Exclusion).from_select(names, found))
 
 
-def finish(session: Session, *, now: datetime) -> None:
-    """The chunk is routed; appeals with a delivery that does not move by itself are for the confirmation room."""
+def finish(session: Session, *, still: bool, now: datetime) -> None:
+    """The chunk is routed; if some of it `still` waits for a person, the confirmation room looks at those appeals."""
+    values: dict[str, Any] = {"routed_at": now}
+    if still:
+        waiting = _planned(chunk.c.appeal_id).where(plan.c.excluded.is_(None), plan.c.state != "queued")
+        values["touched"] = or_(Appeal.touched, Appeal.id.in_(waiting))
     chosen = Appeal.id.in_(select(chunk.c.appeal_id))
-    still = _planned(chunk.c.appeal_id).where(plan.c.excluded.is_(None), plan.c.state != "queued")
-    values = {"routed_at": now, "touched": or_(Appeal.touched, Appeal.id.in_(still))}
     session.execute(update(Appeal).where(chosen).values(**values).execution_options(synchronize_session=False))
 
 

@@ -48,11 +48,13 @@ def route(session: Session, *, keys: Keyring, now: datetime, actor: str, most: i
     revisions = {one.revision_id for _, one in counts}
     plans = {revision_id: _plan(session, revision_id, keys, now) for revision_id in revisions}
     planned = {one: _rows(one, plans[one.revision_id], now) for _, one in counts}
-    expansion.prepare(session, [row for rows in planned.values() for row in rows])
+    rows = [row for some in planned.values() for row in some]
+    expansion.prepare(session, rows)
     for action_id, expected in sorted(_expected(counts, planned).items()):
         expansion.deliver(session, action_id, expected, now=now, actor=actor)
-    expansion.exclude(session)
-    expansion.finish(session, now=now)
+    if any(row["excluded"] for row in rows):
+        expansion.exclude(session)
+    expansion.finish(session, still=any(row["state"] != "queued" for row in rows), now=now)
     return sum(counts.values())
 
 
