@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import home, mailing, receiver, worker
+from benchmarks import expansion, home, mailing, receiver, worker
 from benchmarks.figure import compared, document, shares
 from benchmarks.race import BenchmarkError, race
 from benchmarks.words import words
@@ -127,3 +127,10 @@ def _parts(data: bytes) -> dict[str, str]:
     walked = message_from_bytes(data, policy=default).walk()
     leaves = (part for part in walked if not part.is_multipart())
     return {part.get_content_type(): part.get_content().replace("\r\n", "\n").strip() for part in leaves}
+
+
+def test_expansion_is_measured_on_both_databases(database_url: str, tmp_path: Path) -> None:
+    found = expansion.measure(tmp_path, appeals=40, url=database_url, tell=lambda _: None)
+
+    assert (found.deliveries, found.transactions) == (120, 1)
+    assert found.seconds >= found.longest > 0 < found.bare

@@ -11,7 +11,6 @@ from uamail.models.base import Base, one_of
 STATES = ("unconfirmed", "received", "withdrawn", "expired", "erased")
 ORIGINS = ("model", "edited", "own")
 LEVELS = ("none", "initials", "name", "town", "address")
-_TOUCHED = text("touched")
 _PENDING = "uamail_touched"
 _UNROUTED = text("routed_at IS NULL AND state = 'received'")
 
@@ -56,7 +55,9 @@ class Appeal(Base):
         one_of("disclosure", LEVELS),
         Index("ix_appeal_action_state", "action_id", "state", "id"),
         Index("ix_appeal_unrouted", "id", sqlite_where=_UNROUTED, postgresql_where=_UNROUTED),
-        Index("ix_appeal_touched", "id", sqlite_where=_TOUCHED, postgresql_where=_TOUCHED),
+        # SQLite has no booleans: it sees the index only through the comparison that the queries are written with.
+        Index("ix_appeal_touched", "id", sqlite_where=text("touched = 1"), postgresql_where=text("touched")),
+        Index("ix_appeal_watched", "id", sqlite_where=text("watched = 1"), postgresql_where=text("watched")),
         Index("ix_appeal_signer", "signer_id"),
     )
 
@@ -82,11 +83,28 @@ class Appeal(Base):
     withdrawn_at: Mapped[datetime | None]
     # Something happened to one of its letters: the supporter may be owed a receipt.
     touched: Mapped[bool] = mapped_column(default=False)
+    # Withdrawn, and a letter of it may still come back to the queue: the sweep looks for it.
+    watched: Mapped[bool] = mapped_column(default=False)
 
 
 def touch(session: Session, ids: Iterable[int | None]) -> None:
     """Mark appeals whose letters moved, so that the confirmation room looks at them; done when the scope commits."""
     session.info.setdefault(_PENDING, set()).update(one for one in ids if one is not None)
+
+
+def watch(session: Session, ids: Iterable[int | None]) -> None:
+    """Letters of these appeals come back to the queue: those that are withdrawn are watched again."""
+    wanted = sorted({one for one in ids if one is not None})
+    for start in range(0, len(wanted), 1000):
+        chosen = Appeal.id.in_(wanted[start : start + 1000])
+        # Locked first: a withdrawal under way ends before, or sees what has come back.
+        session.execute(select(Appeal.id).where(chosen).order_by(Appeal.id).with_for_update()).all()
+        session.execute(
+            update(Appeal)
+            .where(chosen, Appeal.state == "withdrawn")
+            .values(watched=True)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def settle(session: Session) -> None:

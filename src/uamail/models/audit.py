@@ -1,7 +1,7 @@
 """The record: events that are only ever inserted, the sets they cover, and the leaves of the evidence tree."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, insert
@@ -71,7 +71,11 @@ def record(session: Session, event: Event) -> int:
 
 def record_set(session: Session, event: Event, subject: str, ids: Iterable[int]) -> int:
     """Write one event that covers a set: its count and the hash of its member list are facts of the event."""
-    spans = to_spans(ids)
+    return record_spans(session, event, subject, to_spans(ids))
+
+
+def record_spans(session: Session, event: Event, subject: str, spans: Sequence[tuple[int, int]]) -> int:
+    """The same of a set that is known by its spans: sorted, merged (first, last) pairs."""
     facts = {**event.facts, "n": sum(last - first + 1 for first, last in spans), "set": spans_hash(subject, spans)}
     if len(spans) == 1 and spans[0][0] == spans[0][1]:
         facts = {**event.facts, subject: spans[0][0]}

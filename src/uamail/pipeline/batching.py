@@ -27,7 +27,8 @@ def collect(session: Session, *, rules: Rules, now: datetime, actor: str) -> int
     group = session.execute(
         select(Delivery.office_id, Delivery.address_id, Delivery.action_id)
         .where(*_ready(now))
-        .order_by(Delivery.id)
+        # The order of the index of waiting print letters: by id alone SQLite would read the whole table.
+        .order_by(Delivery.address_id, Delivery.id)
         .limit(1)
     ).one_or_none()
     if group is None or group.address_id is None:

@@ -89,7 +89,7 @@ def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
     """Whether mail is under way, or will become due by itself."""
     moving = select(Delivery.id).join(Lane, Lane.id == Delivery.lane_id)
     waiting = moving.where(~_lane_stopped(terms.relay), *_free(terms, now))
-    claimed = select(Delivery.id).where(Delivery.state == "claimed")
+    claimed = select(Delivery.id).where(Delivery.state == "claimed", Delivery.lease_until.is_not(None))
     return bool(session.execute(select(or_(waiting.exists(), claimed.exists()))).scalar_one())
 
 

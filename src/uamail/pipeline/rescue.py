@@ -30,8 +30,8 @@ def dead(session: Session, worker: str, book: Book, *, rules: Rules, now: dateti
 
     What its journal knows of letters that somebody had to call uncertain meanwhile settles those, too.
     """
-    rows = session.execute(_open().where(Attempt.worker == worker)).all()
-    late = session.execute(_uncertain().where(Attempt.worker == worker)).all()
+    rows = session.execute(_open().where(Attempt.worker == worker).order_by(Delivery.id)).all()
+    late = session.execute(_uncertain().where(Attempt.worker == worker).order_by(Delivery.id)).all()
     told = [one for row in late if (one := _told(row, book, rules=rules, now=now)) is not None]
     outcomes.finish(session, told, retry=rules.retry, now=now, actor=actor)
     _rescue(session, rows, book, rules=rules, now=now, actor=actor)
@@ -44,7 +44,8 @@ def lapsed(session: Session, *, fence: Callable[[str], Book | None], rules: Rule
     `fence` stops a worker that may still be alive and says what it has begun; None when nobody can know. A worker
     that keeps no journal has left its markers in the rows.
     """
-    rows = session.execute(_open().where(Delivery.lease_until < now)).all()
+    # The order of the index of leases: by id alone SQLite would read the whole table.
+    rows = session.execute(_open().where(Delivery.lease_until < now).order_by(Delivery.lease_until, Delivery.id)).all()
     by_worker: dict[str, list[Row[Any]]] = {}
     for row in rows:
         by_worker.setdefault(row.worker, []).append(row)
@@ -72,7 +73,6 @@ def _attempts() -> Select[Any]:
         select(Delivery.id, Delivery.kind, Delivery.deaths, Attempt.number, Attempt.id.label("attempt_id"))
         .add_columns(Attempt.data_at, Attempt.worker, Attempt.commitment, Attempt.opening)
         .join(Attempt, Attempt.delivery_id == Delivery.id)
-        .order_by(Delivery.id)
     )
 
 

@@ -1,11 +1,13 @@
 """Routing: one delivery per target and channel, or the reason why there is none."""
 
+from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uamail.errors import RuleRefused
@@ -14,15 +16,13 @@ from uamail.models import (
     Action,
     ActionRevision,
     Appeal,
-    Exclusion,
     ModelLetter,
     Release,
     Suppression,
     Target,
-    appeal,
-    delivery,
+    expansion,
 )
-from uamail.models.base import insert_missing
+from uamail.models.expansion import Combination, Group
 from uamail.vault import Keyring
 
 
@@ -39,41 +39,49 @@ class _Plan:
     standing: Mapping[str, int]
 
 
-def route(session: Session, *, keys: Keyring, now: datetime, actor: str, limit: int = 500) -> int:
-    """Route up to `limit` received appeals; returns how many. Called until it returns 0."""
-    appeals = (
-        session.execute(
-            select(Appeal)
-            .where(Appeal.routed_at.is_(None), Appeal.state == "received")
-            .order_by(Appeal.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        .scalars()
-        .all()
-    )
-    plans = {revision_id: _plan(session, revision_id, keys, now) for revision_id in {a.revision_id for a in appeals}}
-    rows: list[dict[str, Any]] = []
-    exclusions: list[dict[str, Any]] = []
-    for one in appeals:
-        _route_one(one, plans[one.revision_id], now, rows, exclusions)
-    _write(session, rows, exclusions, now=now, actor=actor)
-    ids = [one.id for one in appeals]
-    session.execute(update(Appeal).where(Appeal.id.in_(ids)).values(routed_at=now))
-    appeal.touch(session, [row["appeal_id"] for row in rows if row["state"] != "queued"])
-    return len(ids)
+def route(session: Session, *, keys: Keyring, now: datetime, actor: str, most: int = 60_000) -> int:
+    """Route received appeals, as many as make about `most` deliveries; returns how many. Called until it returns 0."""
+    wanted = _wanted(session, most)
+    counts = expansion.claim(session, wanted) if wanted else {}
+    if not counts:
+        return 0
+    revisions = {one.revision_id for _, one in counts}
+    plans = {revision_id: _plan(session, revision_id, keys, now) for revision_id in revisions}
+    planned = {one: _rows(one, plans[one.revision_id], now) for _, one in counts}
+    rows = [row for some in planned.values() for row in some]
+    expansion.prepare(session, rows)
+    for action_id, expected in sorted(_expected(counts, planned).items()):
+        expansion.deliver(session, action_id, expected, now=now, actor=actor)
+    if any(row["excluded"] for row in rows):
+        expansion.exclude(session)
+    expansion.finish(session, still=any(row["state"] != "queued" for row in rows), now=now)
+    return sum(counts.values())
 
 
-def _write(
-    session: Session, rows: list[dict[str, Any]], exclusions: list[dict[str, Any]], *, now: datetime, actor: str
-) -> None:
-    by_action: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_action.setdefault(row["action_id"], []).append(row)
-    for some in by_action.values():
-        delivery.create(session, some, now=now, actor=actor)
-    if exclusions:
-        session.execute(insert_missing(session, Exclusion), exclusions)
+def _expected(
+    counts: Mapping[tuple[int, Combination], int], planned: Mapping[Combination, Sequence[Mapping[str, Any]]]
+) -> dict[int, Tally[Group]]:
+    """How many deliveries the plan makes, by action and group."""
+    found: dict[int, Tally[Group]] = defaultdict(Tally)
+    for (action_id, one), n in counts.items():
+        for row in planned[one]:
+            if row["excluded"] is None:
+                found[action_id][Group(row["kind"], row["recipient_key"], row["channel"], row["state"])] += n
+    return found
+
+
+def _wanted(session: Session, most: int) -> int:
+    """How many appeals make `most` deliveries, if all are like the oldest: so a transaction stays short."""
+    oldest = session.execute(
+        select(Appeal.revision_id)
+        .where(Appeal.routed_at.is_(None), Appeal.state == "received")
+        .order_by(Appeal.id)
+        .limit(1)
+    ).scalar_one_or_none()
+    if oldest is None:
+        return 0
+    channels = session.execute(select(Target.channels).where(Target.revision_id == oldest)).scalars()
+    return max(1, most // max(1, sum(map(len, channels))))
 
 
 def _plan(session: Session, revision_id: int, keys: Keyring, now: datetime) -> _Plan:
@@ -122,54 +130,45 @@ def _suppressed(session: Session, targets: Sequence[Target], keys: Keyring) -> f
     return frozenset(lookups[lookup] for lookup in found)
 
 
-def _route_one(
-    one: Appeal, plan: _Plan, now: datetime, rows: list[dict[str, Any]], exclusions: list[dict[str, Any]]
-) -> None:
-    for target in plan.targets:
-        for channel in target.channels:
-            if plan.action.mode == "petition":
-                # Its signatures go out together, with a petition run.
-                exclusions.append(_exclusion(one, target, channel, "petition_run"))
-            elif target.kind == "copy" and one.country not in target.copy_for:
-                exclusions.append(_exclusion(one, target, channel, "sender_country"))
-            else:
-                rows.append(_delivery(one, target, channel, plan, now))
+def _rows(one: Combination, plan: _Plan, now: datetime) -> list[dict[str, Any]]:
+    """The deliveries and exclusions of every appeal that is like `one`."""
+    key, tag = asdict(one), _language(one, plan)
+    pairs = [(target, channel) for target in plan.targets for channel in target.channels]
+    return [
+        {**key, "position": position, **_row(one, target, channel, plan, tag=tag, now=now)}
+        for position, (target, channel) in enumerate(pairs)
+    ]
 
 
-def _exclusion(one: Appeal, target: Target, channel: str, reason: str) -> dict[str, Any]:
-    return {
-        "action_id": one.action_id,
-        "appeal_id": one.id,
-        "recipient_key": target.key,
-        "channel": channel,
-        "reason": reason,
-    }
-
-
-def _delivery(one: Appeal, target: Target, channel: str, plan: _Plan, now: datetime) -> dict[str, Any]:
-    tag = _language(one, plan)
+def _row(
+    one: Combination, target: Target, channel: str, plan: _Plan, *, tag: str | None, now: datetime
+) -> dict[str, Any]:
     state, reason = _state(one, target, channel, plan, tag=tag, now=now)
     return {
         "kind": "copy" if target.kind == "copy" else "appeal",
-        "action_id": one.action_id,
-        "revision_id": one.revision_id,
-        "office_id": one.office_id,
-        "appeal_id": one.id,
         "target_id": target.id,
         "recipient_key": target.key,
         "channel": channel,
-        "occasion": "",
-        "language": tag or one.language,
+        "written": tag or one.language,
         "state": state,
         "reason": reason,
         "not_after": plan.revision.deadline_at,
         "lane_id": target.lane_id if channel == "mail" else None,
         "address_id": target.address_id if channel == "print" else None,
         "release_id": plan.standing.get(channel),
+        "excluded": _excluded(one, target, plan),
     }
 
 
-def _language(one: Appeal, plan: _Plan) -> str | None:
+def _excluded(one: Combination, target: Target, plan: _Plan) -> str | None:
+    """Why there is no delivery at all."""
+    if plan.action.mode == "petition":
+        # Its signatures go out together, with a petition run.
+        return "petition_run"
+    return "sender_country" if target.kind == "copy" and one.country not in target.copy_for else None
+
+
+def _language(one: Combination, plan: _Plan) -> str | None:
     content = plan.revision.content
     try:
         tag = language.choose(
@@ -186,7 +185,7 @@ def _language(one: Appeal, plan: _Plan) -> str | None:
 
 
 def _state(
-    one: Appeal, target: Target, channel: str, plan: _Plan, *, tag: str | None, now: datetime
+    one: Combination, target: Target, channel: str, plan: _Plan, *, tag: str | None, now: datetime
 ) -> tuple[str, str | None]:
     """The first state of a delivery and, when it waits, why; the gravest reason counts."""
     late = plan.revision.deadline_at is not None and now >= plan.revision.deadline_at

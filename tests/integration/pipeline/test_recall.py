@@ -287,3 +287,63 @@ def test_deadline_holds_what_is_still_queued(world: World) -> None:
 
     assert expired == 2
     assert world.states() == {"held:deadline": 2, "queued": 3}
+
+
+def watched(world: World) -> list[int]:
+    with world.inst.db.reading() as session:
+        return list(session.execute(select(Appeal.id).where(Appeal.watched)).scalars())
+
+
+def sweep(world: World) -> int:
+    with world.scope() as session:
+        return recall.sweep(session, **world.when)
+
+
+def test_withdrawn_appeal_is_watched_until_its_letters_rest(world: World) -> None:
+    [appeal_id] = world.letters(1)
+    [claim] = world.claim()
+    withdraw(world, appeal_id)
+
+    swept = sweep(world)
+    while_claimed = watched(world)
+    world.finish(result(claim, "accepted", "250 2.0.0 ok"))
+
+    assert (swept, while_claimed) == (0, [appeal_id])
+    assert (sweep(world), watched(world)) == (0, [])
+
+
+def test_letter_brought_back_by_hand_is_withdrawn(world: World) -> None:
+    [appeal_id] = world.letters(1)
+    [claim] = world.claim()
+    world.finish(result(claim, "refused", "550 5.1.1 no such user", stage="rcpt"))
+    withdraw(world, appeal_id)
+    sweep(world)
+    at_rest = watched(world)
+
+    with world.scope() as session:
+        recall.retry(session, [claim.delivery_id], **world.when)
+
+    assert (at_rest, watched(world)) == ([], [appeal_id])
+    assert (sweep(world), watched(world)) == (1, [])
+    assert world.delivery(claim.delivery_id).state == "withdrawn"
+    assert oracle.judge(world.inst, []).faults == {}
+
+
+def test_letters_of_an_action_published_closed_are_held(world: World) -> None:
+    world.letters(1)
+    with world.scope() as session:
+        action = world.action(session)
+        action.closed_on, action.closed_reason, action.closed_by = DAY, "free", "publisher"
+
+    assert (sweep(world), world.states()) == (5, {"held:closed": 5})
+
+
+def test_deferred_letter_of_an_older_revision_is_held(world: World) -> None:
+    world.letters(1)
+    [claim] = world.claim()
+    world.publish(replace(demo(), index="XX 99/0002/2026"))
+    world.finish(result(claim, "deferred", "450 4.2.0 busy", stage="rcpt"))
+
+    assert sweep(world) == 1
+    assert world.delivery(claim.delivery_id).reason == "revised"
+    assert world.states() == {"held:revised": 1, "queued": 4}

@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("domain", sa.String(), nullable=False),
         sa.Column("nudged_until", Instant(), nullable=True),
+        sa.Column("looked_until", Instant(), nullable=True),
         sa.CheckConstraint("kind IN ('mailbox', 'domain')", name=op.f("ck_lane_kind_legal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
         sa.UniqueConstraint("key", name=op.f("uq_lane_key")),
@@ -123,6 +124,12 @@ def upgrade() -> None:
         sa.Column("arrival_us", sa.BigInteger(), nullable=False),
         sa.Column("window", Json, nullable=True),
         sa.Column("daily_cap", sa.Integer(), nullable=True),
+        sa.Column("lifetime_cap", sa.Integer(), nullable=True),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.String(), nullable=True),
+        sa.Column("day_sent", sa.Integer(), nullable=False),
+        sa.Column("factor", sa.Integer(), nullable=False),
+        sa.Column("eased_at", Instant(), nullable=True),
         sa.Column("paused_until", Instant(), nullable=True),
         sa.Column("paused_why", sa.String(), nullable=True),
         sa.CheckConstraint("scope IN ('mailbox', 'domain', 'relay', 'all')", name=op.f("ck_pacing_limit_scope_legal")),
@@ -290,6 +297,19 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "lane_turn",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("lane_id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("served", sa.BigInteger(), nullable=False),
+        sa.Column("cursor_due_at", Instant(), nullable=False),
+        sa.Column("cursor_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_lane_turn_action_id")),
+        sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_lane_turn_lane_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lane_turn")),
+        sa.UniqueConstraint("lane_id", "action_id", name=op.f("uq_lane_turn_lane_id_action_id")),
+    )
+    op.create_table(
         "address_lines",
         sa.Column("id", Id, nullable=False),
         sa.Column("address_id", Id, nullable=False),
@@ -322,6 +342,7 @@ def upgrade() -> None:
         sa.Column("routed_at", Instant(), nullable=True),
         sa.Column("withdrawn_at", Instant(), nullable=True),
         sa.Column("touched", sa.Boolean(), nullable=False),
+        sa.Column("watched", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "disclosure IN ('none', 'initials', 'name', 'town', 'address')", name=op.f("ck_appeal_disclosure_legal")
         ),
@@ -344,7 +365,7 @@ def upgrade() -> None:
             "ix_appeal_touched",
             ["id"],
             unique=False,
-            sqlite_where=sa.text("touched"),
+            sqlite_where=sa.text("touched = 1"),
             postgresql_where=sa.text("touched"),
         )
         batch_op.create_index(
@@ -353,6 +374,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("routed_at IS NULL AND state = 'received'"),
             postgresql_where=sa.text("routed_at IS NULL AND state = 'received'"),
+        )
+        batch_op.create_index(
+            "ix_appeal_watched",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("watched = 1"),
+            postgresql_where=sa.text("watched"),
         )
 
     op.create_table(
@@ -590,20 +618,40 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index("ix_delivery_action_state", ["action_id", "state", "id"], unique=False)
-        batch_op.create_index("ix_delivery_batch", ["batch_id"], unique=False)
+        batch_op.create_index(
+            "ix_delivery_again",
+            ["revision_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND attempts > 0"),
+            postgresql_where=sa.text("state = 'queued' AND attempts > 0"),
+        )
+        batch_op.create_index(
+            "ix_delivery_batch",
+            ["batch_id"],
+            unique=False,
+            sqlite_where=sa.text("batch_id IS NOT NULL"),
+            postgresql_where=sa.text("batch_id IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_delivery_batching",
-            ["channel", "address_id", "id"],
+            ["address_id", "id"],
             unique=False,
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
+            sqlite_where=sa.text("state = 'queued' AND channel = 'print'"),
+            postgresql_where=sa.text("state = 'queued' AND channel = 'print'"),
         )
         batch_op.create_index(
             "ix_delivery_claim",
-            ["lane_id", "due_at", "id"],
+            ["lane_id", "action_id", "due_at", "id"],
             unique=False,
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
+            sqlite_where=sa.text("state = 'queued' AND lane_id IS NOT NULL"),
+            postgresql_where=sa.text("state = 'queued' AND lane_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_delivery_deadline",
+            ["not_after", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND not_after IS NOT NULL"),
+            postgresql_where=sa.text("state = 'queued' AND not_after IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_delivery_lease",
@@ -612,7 +660,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'claimed'"),
             postgresql_where=sa.text("state = 'claimed'"),
         )
-        batch_op.create_index("ix_delivery_release", ["release_id"], unique=False)
+        batch_op.create_index(
+            "ix_delivery_release",
+            ["release_id"],
+            unique=False,
+            sqlite_where=sa.text("release_id IS NOT NULL"),
+            postgresql_where=sa.text("release_id IS NOT NULL"),
+        )
         batch_op.create_index(
             "uq_delivery_appeal",
             ["kind", "appeal_id", "recipient_key", "channel", "occasion"],
@@ -647,6 +701,7 @@ def upgrade() -> None:
         sa.Column("queue_id", sa.String(), nullable=True),
         sa.Column("tls", sa.String(), nullable=True),
         sa.Column("commitment", sa.String(), nullable=True),
+        sa.Column("opening", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
             "outcome IN ('accepted', 'deferred', 'refused', 'uncertain', 'unsent')",
             name=op.f("ck_attempt_outcome_legal"),
