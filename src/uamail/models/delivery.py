@@ -96,6 +96,12 @@ class Delivery(Base):
             sqlite_where=text("state = 'claimed'"),
             postgresql_where=text("state = 'claimed'"),
         ),
+        Index(
+            "ix_delivery_uncertain",
+            "id",
+            sqlite_where=text("state = 'uncertain'"),
+            postgresql_where=text("state = 'uncertain'"),
+        ),
         Index("ix_delivery_batch", "batch_id"),
         Index("ix_delivery_release", "release_id"),
     )
