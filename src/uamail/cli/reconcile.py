@@ -169,14 +169,17 @@ def _letter(one: Finding) -> dict[str, Any]:
 
 
 def _letters(rows: Sequence[dict[str, Any]]) -> Table:
-    columns = ("delivery", "state", "queue_id", "status", "dsn", "means", "remedy")
+    columns = ("delivery", "state", "queue_id", "status", "dsn", "means")
     return table("uncertain letters", columns, [tuple(row[column] for column in columns) for row in rows])
 
 
 def _summary(facts: dict[str, Any]) -> str:
     resolved = ", ".join(f"{n} {state}" for state, n in sorted(facts["resolved"].items())) or "none"
     would = "would be resolved" if facts["dry_run"] else "resolved"
-    return f"{facts['uncertain']} uncertain; {would}: {resolved}; {facts['stays']} wait for a person"
+    remedies = {one["means"]: one["remedy"] for one in facts["letters"] if one["state"] == "uncertain"}
+    lines = [f"{means}: {remedy}" for means, remedy in remedies.items()]
+    counts = f"{facts['uncertain']} uncertain; {would}: {resolved}; {facts['stays']} wait for a person"
+    return "\n".join([*lines, counts])
 
 
 def _code(found: Sequence[Finding]) -> int:

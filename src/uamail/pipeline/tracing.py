@@ -74,8 +74,14 @@ def keep(session: Session, told: Iterable[Trace], owners: Mapping[str, int]) -> 
 
 
 def later(one: Trace, other: Trace) -> Trace:
-    """Whichever of two tellings of the same passage knows more."""
-    return max(one, other, key=lambda trace: (trace.status_at or trace.queued_at or trace.seen_at, trace.closed))
+    """Whichever of two tellings of the same passage knows more; of two that know as much, the second."""
+    return one if _knowledge(one) > _knowledge(other) else other
+
+
+def _knowledge(trace: Trace) -> tuple[datetime, bool, bool, bool]:
+    at = trace.status_at or trace.queued_at or trace.seen_at
+    # The traditional stamp has whole seconds: a passage often begins and ends in the same one.
+    return at, trace.closed, trace.status is not None, trace.queued_at is not None
 
 
 def positions(session: Session) -> dict[str, tuple[int, list[Span]]]:

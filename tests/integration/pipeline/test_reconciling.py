@@ -11,7 +11,7 @@ from tests.support import oracle
 from tests.support.world import NOW, World, last_event, result
 from uamail.mail.logtime import Span
 from uamail.mail.maillog import Trace
-from uamail.pipeline import outcomes, reconciling, tracing
+from uamail.pipeline import outcomes, recall, reconciling, tracing
 from uamail.pipeline.claim import Claim
 from uamail.pipeline.reconciling import Finding, Rules
 
@@ -181,7 +181,7 @@ def test_passage_of_an_earlier_try_does_not_count(world: World, lost: Claim) -> 
     settled(world, bounce(world, lost))
     world.later(minutes=1)
     with world.scope() as session:
-        outcomes_retry(session, lost.delivery_id, world)
+        recall.retry(session, [lost.delivery_id], **world.when)
     (again,) = world.claim(most=1)
     world.begin(again)
     world.finish(result(again, "uncertain"))
@@ -190,12 +190,6 @@ def test_passage_of_an_earlier_try_does_not_count(world: World, lost: Claim) -> 
 
     assert (again.delivery_id, again.number) == (lost.delivery_id, 2)
     assert (found.to, found.why) == ("uncertain", "missing")
-
-
-def outcomes_retry(session: Any, id: int, world: World) -> None:
-    from uamail.pipeline import recall
-
-    assert recall.retry(session, [id], **world.when) == 1
 
 
 def test_second_run_changes_nothing(world: World, lost: Claim) -> None:
@@ -236,14 +230,19 @@ def test_claimed_letters_are_waited_for_too(world: World) -> None:
     assert waiting == {world.inst.house.message_id(claim.delivery_id): claim.delivery_id}
 
 
-def test_later_word_wins_in_any_order(world: World, lost: Claim) -> None:
-    owners = {trace(world, lost).message_id: lost.delivery_id}
+@pytest.mark.parametrize("seconds", [0, 8])
+@pytest.mark.parametrize("turned", [False, True])
+def test_later_word_wins_in_any_order(world: World, lost: Claim, seconds: int, turned: bool) -> None:
+    first = trace(world, lost, queued_at=None)
+    last = trace(world, lost, status="sent", status_at=first.seen_at + timedelta(seconds=seconds), dsn="2.0.0")
+    told = [last, first] if turned else [first, last]
+
     with world.scope() as session:
-        tracing.keep(session, [bounce(world, lost)], owners)
-        tracing.keep(session, [trace(world, lost)], owners)
+        for one in told:
+            tracing.keep(session, [one], {one.message_id: lost.delivery_id})
         (kept,) = tracing.traces(session, [lost.delivery_id])
 
-    assert kept == bounce(world, lost)
+    assert kept == last
 
 
 def test_position_moves_on_only_once(world: World) -> None:
