@@ -18,6 +18,8 @@ from workers.broker import installation, worker_name
 
 # Seconds a look may take: a log of gigabytes is caught up with between the other duties of a tick.
 BUDGET = 0.5
+# Seconds between two clearings of what was kept long enough.
+CLEARING = 3600.0
 
 _log = structlog.get_logger()
 
@@ -27,6 +29,7 @@ class Follower:
 
     def __init__(self) -> None:
         self._next = 0.0
+        self._clears = 0.0
         # A packed file does not say how long it is: read to its end once, it is left alone.
         self._ended: set[tuple[str, int]] = set()
         self._missed = False
@@ -39,6 +42,10 @@ class Follower:
         if self._read(chosen.maillog, time.monotonic() + BUDGET):
             self._next = time.monotonic() + chosen.every_seconds
         self._settle()
+        if time.monotonic() > self._clears:
+            self._clears = time.monotonic() + CLEARING
+            with installation().db.scope() as session:
+                tracing.forget(session, now=db.now(session))
 
     def _read(self, pattern: str, ends: float) -> bool:
         """False when time was up before everything was read."""

@@ -80,6 +80,8 @@ def test_lost_replies_are_settled_by_the_log(signed: World, relay: Postfix, tmp_
     with Proxy(relay.port, Plan(swallow=lambda number: number < 2 * SIGNATURES)) as proxy:
         worker = processes.embedded(signed.inst, proxy.port, until_idle=False, **following(relay))
         try:
+            processes.until(lambda: proxy.swallowed >= SIGNATURES // 2)
+            relay.rotate()
             processes.until(lambda: settled(signed), 60)
             worker.terminate()
             assert worker.wait(30) == 0, worker.said()

@@ -63,25 +63,24 @@ def retry(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> Non
 
 @app.command()
 def resolve(
-    delivery: int,
+    deliveries: Ids,
     verdict: Annotated[Literal["accepted", "not-sent"], typer.Argument(help="accepted or not-sent")],
     home: HomeOption,
     evidence: Annotated[str, typer.Option("--evidence", help="What it rests on; goes onto the record.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Settle an uncertain letter: accepted after all, or certainly not sent (then it goes again)."""
+    """Settle uncertain letters, all or none: accepted after all, or certainly not sent (then they go again)."""
     with opened(home) as inst, inst.db.scope() as session:
-        had = uncertain.evidence(session, delivery)
-        outcomes.resolve(
-            session,
-            delivery,
-            accepted=verdict == "accepted",
-            evidence=evidence,
-            now=db.now(session),
-            actor=actor(),
-        )
-    facts = {"delivery": delivery, "resolved": verdict, "evidence": had}
-    show(facts, as_json, *([_evidence(had)] if had else []), lambda: f"delivery {delivery} is settled: {verdict}")
+        now, accepted = db.now(session), verdict == "accepted"
+        had = [{"delivery": id, **(uncertain.evidence(session, id) or {})} for id in deliveries]
+        for id in deliveries:
+            outcomes.resolve(session, id, accepted=accepted, evidence=evidence, now=now, actor=actor())
+    lines = [part for one in had for part in (_evidence(one), _settled(one["delivery"], verdict))]
+    show({"deliveries": had, "resolved": verdict}, as_json, *lines)
+
+
+def _settled(id: int, verdict: str) -> Callable[[], str]:
+    return lambda: f"delivery {id} is settled: {verdict}"
 
 
 @app.command()
@@ -116,9 +115,6 @@ def _tries(rows: list[dict[str, object]]) -> Table:
 def _evidence(had: dict[str, Any]) -> Callable[[], Table]:
     """A table of what is known of an uncertain letter: its last try, then what the relay's log has told."""
     rows = [(key.replace("_", " "), value) for key, value in had.items() if key != "log" and value is not None]
-    for one in had["log"]:
-        told = " ".join(f"{key}={value}" for key, value in one.items() if value is not None)
-        rows.append(("log", told))
-    if not had["log"]:
-        rows.append(("log", "nothing found yet"))
+    told = [" ".join(f"{key}={value}" for key, value in one.items() if value is not None) for one in had["log"]]
+    rows += [("log", one) for one in told or ["nothing found yet"]]
     return lambda: table("evidence", ("what", "known"), rows)

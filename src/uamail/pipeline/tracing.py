@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, select, union_all, update
+from sqlalchemy import and_, delete, select, union_all, update
 from sqlalchemy.orm import Session
 
 from uamail.event import stamp
@@ -108,3 +108,10 @@ def advance(session: Session, head: str, name: str, *, read: range, spans: Seque
 def _span(text: str) -> Span:
     first, last, own = text.split(" ")
     return Span(datetime.fromisoformat(first), datetime.fromisoformat(last), int(own))
+
+
+def forget(session: Session, *, now: datetime) -> None:
+    """Drop what was kept long enough; the events of settled letters say what they rested on."""
+    uncertain = select(Delivery.id).where(Delivery.state == "uncertain")
+    old = delete(LogTrace).where(LogTrace.seen_at < now - KEPT, LogTrace.delivery_id.not_in(uncertain))
+    session.execute(old.execution_options(synchronize_session=False))

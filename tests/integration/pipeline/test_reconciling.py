@@ -263,3 +263,18 @@ def test_old_spans_are_forgotten(world: World) -> None:
         tracing.advance(session, "aa", "mail.log", read=range(0, 9), spans=(old, *COVERED), now=NOW)
 
         assert tracing.positions(session) == {"aa": (9, list(COVERED))}
+
+
+def test_old_traces_are_forgotten_unless_uncertain(world: World, lost: Claim) -> None:
+    owner = {trace(world, lost).message_id: lost.delivery_id}
+    left = []
+    with world.scope() as session:
+        tracing.keep(session, [trace(world, lost)], owner)
+        for late in (timedelta(0), timedelta(days=31)):
+            tracing.forget(session, now=NOW + late)
+            left.append(len(tracing.traces(session, owner.values())))
+        outcomes.resolve(session, lost.delivery_id, accepted=True, evidence="asked", **world.when)
+        tracing.forget(session, now=NOW + timedelta(days=31))
+        left.append(len(tracing.traces(session, owner.values())))
+
+    assert left == [1, 1, 0]
