@@ -22,6 +22,7 @@ from uamail.pipeline import batching, confirmation, dispatch, recall, rendering,
 from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
 from workers.printing import render
+from workers.reconcile import Follower
 
 _log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._frontier = Frontier()
+        self._follower = Follower()
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
@@ -42,6 +44,7 @@ class Schedule:
             # What was undone in the database must not stay in our view of the tree.
             self._frontier = Frontier()
             raise
+        self._follower.tick()
 
     def _round(self, *, sealing: bool, signing: bool) -> int:
         """One step of every room in one transaction; returns how much was done, 0 when nothing is left."""

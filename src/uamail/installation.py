@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from uamail import settings as setting
 from uamail.db import Database, migrate
@@ -20,6 +21,7 @@ from uamail.paths import Home
 from uamail.pipeline import rescue
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.dispatch import Terms
+from uamail.pipeline.reconciling import Rules as LogRules
 from uamail.pipeline.sending import House
 from uamail.settings import LimitSettings, Settings
 from uamail.store import Store
@@ -152,6 +154,24 @@ class Installation:
         )
 
     @cached_property
+    def log_rules(self) -> LogRules:
+        """What the relay's log may settle. Raises SettingError for a relay that is not configured."""
+        chosen = self.settings.reconcile
+        relay = chosen.relay or self.settings.mail.relay
+        if relay not in self.settings.relays:
+            raise SettingError("reconcile.relay", relay, f"there is no [relays.{relay}]")
+        return LogRules(relay=relay, margin=timedelta(seconds=chosen.margin_seconds), requeue=chosen.requeue_missing)
+
+    @cached_property
+    def log_zone(self) -> tzinfo:
+        """The zone of log lines that name none. Raises SettingError for an unknown one."""
+        name = self.settings.reconcile.zone or os.environ.get("TZ", "")
+        try:
+            return ZoneInfo(name) if name else _own_zone()
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingError("reconcile.zone", name, "write an IANA name like Europe/London") from error
+
+    @cached_property
     def print_rules(self) -> Rules:
         chosen = self.settings.print
         return Rules(
@@ -187,6 +207,15 @@ def open_home(root: Path, *, pacing: bool = True, migrated: bool = True) -> Inst
     if migrated and not Home(root).keys.is_dir():
         raise NotFound(f"no home at {root}: uamail init --home {root}")
     return Installation(setting.load(root), pacing=pacing)
+
+
+def _own_zone() -> tzinfo:
+    """This machine's zone with its summer times, as every local program that writes a log sees it."""
+    local = Path("/etc/localtime")
+    if not local.exists():
+        return UTC
+    with local.open("rb") as file:
+        return ZoneInfo.from_file(file)
 
 
 def _rate(one: LimitSettings) -> Rate:

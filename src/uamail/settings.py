@@ -101,6 +101,15 @@ class RetrySettings(_Section):
     relay_pause_seconds: float = Field(gt=0)
 
 
+class ReconcileSettings(_Section):
+    maillog: str
+    relay: str
+    zone: str
+    every_seconds: float = Field(gt=0)
+    margin_seconds: float = Field(ge=0)
+    requeue_missing: bool
+
+
 class WorkSettings(_Section):
     lease_seconds: int = Field(ge=10)
     claim: int = Field(ge=1, le=500)
@@ -156,6 +165,7 @@ class Settings(BaseSettings):
     pacing: dict[str, LimitSettings]
     limits: dict[str, LimitSettings]
     retry: RetrySettings
+    reconcile: ReconcileSettings
     work: WorkSettings
     journal: JournalSettings
     print: PrintSettings

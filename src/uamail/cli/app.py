@@ -17,6 +17,7 @@ from uamail.cli import (
     home,
     operator,
     receipt,
+    reconcile,
     release,
     sink,
     status,
@@ -50,6 +51,7 @@ app.add_typer(suppression.app, name="suppression")
 app.command("stop")(stop.stop)
 app.command("start")(stop.start)
 app.command("hold")(stop.hold)
+app.command("reconcile")(reconcile.reconcile)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")

@@ -1,7 +1,7 @@
 """`uamail delivery`: list, show, retry, resolve, hold and unhold single letters."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -13,7 +13,7 @@ from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened,
 from uamail.errors import InputError
 from uamail.models.delivery import CHANNELS, STATES
 from uamail.pipeline import outcomes, recall
-from uamail.queries import finding, lists
+from uamail.queries import finding, lists, uncertain
 
 app = typer.Typer(help="Deliveries: list, show, retry, resolve, hold, unhold.", no_args_is_help=True)
 Ids = Annotated[list[int], typer.Argument(help="Delivery ids.")]
@@ -45,10 +45,11 @@ def list_(
 
 @app.command("show")
 def show_(delivery: int, home: HomeOption, as_json: JsonOption = False) -> None:
-    """One delivery with every attempt and the relay's replies."""
+    """One delivery with every attempt and the relay's replies; of an uncertain one all the evidence there is."""
     with opened(home) as inst, inst.db.reading() as session:
-        facts = lists.delivery(session, delivery)
-    show(facts, as_json, lambda: deliveries_table([facts]), lambda: _tries(facts["tries"]))
+        facts = {**lists.delivery(session, delivery), "evidence": uncertain.evidence(session, delivery)}
+    had = [_evidence(facts["evidence"])] if facts["evidence"] else []
+    show(facts, as_json, lambda: deliveries_table([facts]), lambda: _tries(facts["tries"]), *had)
 
 
 @app.command()
@@ -62,23 +63,24 @@ def retry(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> Non
 
 @app.command()
 def resolve(
-    delivery: int,
+    deliveries: Ids,
     verdict: Annotated[Literal["accepted", "not-sent"], typer.Argument(help="accepted or not-sent")],
     home: HomeOption,
     evidence: Annotated[str, typer.Option("--evidence", help="What it rests on; goes onto the record.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Settle an uncertain letter: accepted after all, or certainly not sent (then it goes again)."""
+    """Settle uncertain letters, all or none: accepted after all, or certainly not sent (then they go again)."""
     with opened(home) as inst, inst.db.scope() as session:
-        outcomes.resolve(
-            session,
-            delivery,
-            accepted=verdict == "accepted",
-            evidence=evidence,
-            now=db.now(session),
-            actor=actor(),
-        )
-    show({"delivery": delivery, "resolved": verdict}, as_json, lambda: f"delivery {delivery} is settled: {verdict}")
+        now, accepted = db.now(session), verdict == "accepted"
+        had = [{"delivery": id, **(uncertain.evidence(session, id) or {})} for id in deliveries]
+        for id in deliveries:
+            outcomes.resolve(session, id, accepted=accepted, evidence=evidence, now=now, actor=actor())
+    lines = [part for one in had for part in (_evidence(one), _settled(one["delivery"], verdict))]
+    show({"deliveries": had, "resolved": verdict}, as_json, *lines)
+
+
+def _settled(id: int, verdict: str) -> Callable[[], str]:
+    return lambda: f"delivery {id} is settled: {verdict}"
 
 
 @app.command()
@@ -108,3 +110,11 @@ def _known(session: Session, ids: Sequence[int]) -> None:
 def _tries(rows: list[dict[str, object]]) -> Table:
     columns = ("number", "started_at", "outcome", "stage", "code", "enhanced", "reply", "queue_id", "tls")
     return table("attempts", columns, [tuple(row[column] for column in columns) for row in rows])
+
+
+def _evidence(had: dict[str, Any]) -> Callable[[], Table]:
+    """A table of what is known of an uncertain letter: its last try, then what the relay's log has told."""
+    rows = [(key.replace("_", " "), value) for key, value in had.items() if key != "log" and value is not None]
+    told = [" ".join(f"{key}={value}" for key, value in one.items() if value is not None) for one in had["log"]]
+    rows += [("log", one) for one in told or ["nothing found yet"]]
+    return lambda: table("evidence", ("what", "known"), rows)

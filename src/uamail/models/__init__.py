@@ -10,6 +10,7 @@ from uamail.models.batch import Batch, BatchFile, Piece
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
 from uamail.models.lane import Lane, Limit, Turn
+from uamail.models.maillog import LogRead, LogTrace
 from uamail.models.office import Office
 from uamail.models.operator import Operator
 from uamail.models.relay import Relay
@@ -37,6 +38,8 @@ __all__ = [
     "ImportRun",
     "Lane",
     "Limit",
+    "LogRead",
+    "LogTrace",
     "ModelLetter",
     "Office",
     "Operator",

@@ -72,6 +72,7 @@ _IN_LANE = text("state = 'queued' AND lane_id IS NOT NULL")
 _ON_PAPER = text("state = 'queued' AND channel = 'print'")
 _LIMITED = text("state = 'queued' AND not_after IS NOT NULL")
 _AGAIN = text("state = 'queued' AND attempts > 0")
+_UNCERTAIN = text("state = 'uncertain'")
 _CLAIMED = text("state = 'claimed'")
 _BATCHED = text("batch_id IS NOT NULL")
 _RELEASED = text("release_id IS NOT NULL")
@@ -120,6 +121,7 @@ class Delivery(Base):
         Index("ix_delivery_lease", "lease_until", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
         Index("ix_delivery_release", "release_id", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
+        Index("ix_delivery_uncertain", "id", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
     )
 
     kind: Mapped[str]

@@ -100,7 +100,7 @@ def letter_bytes(brief: Brief, *, key: bytes, house: House, message_id: str, now
     form = Form.of(letter.signature, own)
 
     def compiled() -> Skeleton:
-        draft = merge.drafting(letter, templates_dir=house.templates_dir)
+        draft = merge.Drafting(letter, house.templates_dir)
         return Skeleton.compile(draft, to=made.to, language=letter.language, form=form)
 
     skeleton = house.skeletons.get((brief.revision_id, brief.recipient_key, letter.language, form), compiled)
@@ -159,8 +159,7 @@ def prepare(claim: Claim, source: Brief | Notice, *, house: House, now: datetime
         recipient, written = letter_bytes(source, key=key, house=house, message_id=message_id, now=now)
     else:
         mail = notice_mail(source, house=house, now=now)
-        data = build(mail)
-        recipient, written = mail.to[1], Written(data, hashlib.sha256(data).digest())
+        recipient, written = mail.to[1], Written(build(mail))
     sha256, salt = written.digest.hex(), new_salt()
     opening = f'{{"salt":"{salt.hex()}","sha256":"{sha256}"}}'.encode()
     marker = Marker(

@@ -56,7 +56,7 @@ def test_show_tells_every_try(office: Desk, world: World, uncertain: int) -> Non
 def test_resolved_as_accepted_stays_so(office: Desk, uncertain: int) -> None:
     facts = office.ask("delivery", "resolve", uncertain, "accepted", "--evidence", "log line 12")
 
-    assert facts == {"delivery": uncertain, "resolved": "accepted"}
+    assert ([one["delivery"] for one in facts["deliveries"]], facts["resolved"]) == ([uncertain], "accepted")
     assert office.ask("delivery", "show", uncertain)["state"] == "accepted"
     assert office.quick("delivery", "resolve", uncertain, "accepted", "--evidence", "again").code == 3
 
@@ -65,6 +65,16 @@ def test_resolved_as_unsent_goes_again(office: Desk, uncertain: int) -> None:
     office.ask("delivery", "resolve", uncertain, "not-sent", "--evidence", "the relay's log")
 
     assert office.ask("delivery", "show", uncertain)["state"] == "queued"
+
+
+def test_one_settled_letter_stops_the_list(office: Desk, world: World, uncertain: int) -> None:
+    world.letters(1)
+    other = next(one.id for one in world.deliveries() if one.state == "queued")
+
+    said = office.quick("delivery", "resolve", uncertain, other, "accepted", "--evidence", "log lines 12 and 13")
+
+    assert said.code == 3
+    assert office.ask("delivery", "show", uncertain)["state"] == "uncertain"
 
 
 def test_evidence_goes_on_record(office: Desk, uncertain: int) -> None:

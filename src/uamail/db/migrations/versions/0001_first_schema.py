@@ -86,6 +86,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_lane_key")),
     )
     op.create_table(
+        "log_read",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("head", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("spans", Json, nullable=False),
+        sa.Column("read_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_read")),
+        sa.UniqueConstraint("head", name=op.f("uq_log_read_head")),
+    )
+    op.create_table(
         "office",
         sa.Column("id", Id, nullable=False),
         sa.Column("country", sa.String(), nullable=False),
@@ -668,6 +679,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("release_id IS NOT NULL"),
         )
         batch_op.create_index(
+            "ix_delivery_uncertain",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'uncertain'"),
+            postgresql_where=sa.text("state = 'uncertain'"),
+        )
+        batch_op.create_index(
             "uq_delivery_appeal",
             ["kind", "appeal_id", "recipient_key", "channel", "occasion"],
             unique=True,
@@ -721,6 +739,26 @@ def upgrade() -> None:
             sqlite_where=sa.text("finished_at IS NULL"),
             postgresql_where=sa.text("finished_at IS NULL"),
         )
+
+    op.create_table(
+        "log_trace",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("delivery_id", Id, nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("queue_id", sa.String(), nullable=False),
+        sa.Column("seen_at", Instant(), nullable=False),
+        sa.Column("queued_at", Instant(), nullable=True),
+        sa.Column("status", sa.String(), nullable=True),
+        sa.Column("status_at", Instant(), nullable=True),
+        sa.Column("dsn", sa.String(), nullable=True),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_log_trace_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_log_trace")),
+        sa.UniqueConstraint("delivery_id", "queue_id", name=op.f("uq_log_trace_delivery_id_queue_id")),
+    )
+    with op.batch_alter_table("log_trace", schema=None) as batch_op:
+        batch_op.create_index("ix_log_trace_closed", ["closed", "seen_at"], unique=False)
 
     op.create_table(
         "piece",

@@ -1,0 +1,132 @@
+"""Replies that are lost on the way from a real Postfix: its log settles what they left uncertain."""
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.support import oracle, postfix, processes
+from tests.support.postfix import Postfix
+from tests.support.proxy import Plan, Proxy
+from tests.support.world import World, import_sample, mail_only
+from uamail.installation import Installation
+from uamail.models import AuditEvent, Delivery
+from uamail.models.delivery import LETTERS
+
+SIGNATURES = 20
+NIGHTLY_LETTERS = int(os.environ.get("UAMAIL_TEST_UNCERTAIN", "300"))
+CONNECTIONS = 4
+# A loopback relay has logged a letter within a second, or never will.
+MARGIN = {"UAMAIL_RECONCILE__MARGIN_SECONDS": "4", "UAMAIL_RECONCILE__REQUEUE_MISSING": "true"}
+OPEN = {"queued", "claimed", "uncertain"}
+
+
+@pytest.fixture
+def relay() -> Iterator[Postfix]:
+    with postfix.running() as made:
+        yield made
+
+
+@pytest.fixture
+def signed(home: Installation) -> World:
+    world = World(home)
+    world.publish(mail_only())
+    return world
+
+
+def following(relay: Postfix, **changes: str) -> dict[str, str]:
+    log = {"UAMAIL_RECONCILE__MAILLOG": str(relay.log), "UAMAIL_RECONCILE__EVERY_SECONDS": "0.5"}
+    return {**log, **changes}
+
+
+def settled(world: World) -> bool:
+    """Whether every letter has been routed, and none is on its way or uncertain."""
+    with world.inst.db.reading() as session:
+        states = set(session.execute(select(Delivery.state).distinct().where(Delivery.kind.in_(LETTERS))).scalars())
+    return bool(states) and not OPEN & states
+
+
+def told(world: World, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind about single letters."""
+    ids = {one.id for one in world.deliveries(Delivery.kind.in_(LETTERS))}
+    with world.inst.db.reading() as session:
+        bodies = session.execute(select(AuditEvent.body).where(AuditEvent.type == kind)).scalars()
+        return [facts for facts in map(json.loads, bodies) if facts.get("delivery") in ids]
+
+
+def by_log(world: World) -> list[dict[str, Any]]:
+    """The events of letters that the log has settled."""
+    ends = ("accepted", "bounced", "refused", "queued")
+    return [one for kind in ends for one in told(world, f"delivery:{kind}") if one.get("source") == "maillog"]
+
+
+def waits(world: World) -> float:
+    """Seconds that the slowest letter was uncertain."""
+    since = {(one["delivery"], one["attempt"]): one["at"] for one in told(world, "delivery:uncertain")}
+    ends = {(one["delivery"], one["attempt"]): one["at"] for one in by_log(world)}
+    clock = datetime.fromisoformat
+    return max((clock(ends[one]) - clock(since[one])).total_seconds() for one in ends)
+
+
+def test_lost_replies_are_settled_by_the_log(signed: World, relay: Postfix, tmp_path: Path) -> None:
+    import_sample(signed, tmp_path / "signatures.csv", count=SIGNATURES)
+    with Proxy(relay.port, Plan(swallow=lambda number: number < 2 * SIGNATURES)) as proxy:
+        worker = processes.embedded(signed.inst, proxy.port, until_idle=False, **following(relay))
+        try:
+            processes.until(lambda: proxy.swallowed >= SIGNATURES // 2)
+            relay.rotate()
+            processes.until(lambda: settled(signed), 60)
+            worker.terminate()
+            assert worker.wait(30) == 0, worker.said()
+        finally:
+            worker.kill()
+    verdict = oracle.judge(signed.inst, relay.arrived().elements())
+
+    uncertain = told(signed, "delivery:uncertain")
+    resolved = by_log(signed)
+    assert len(resolved) >= 0.95 * len(uncertain) > 0
+    assert len(uncertain) >= 1.5 * SIGNATURES
+    assert (verdict.faults, verdict.uncertain) == ({}, [])
+    assert waits(signed) < 60
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+def test_killed_workers_letters_are_settled_by_the_log(signed: World, relay: Postfix, tmp_path: Path) -> None:
+    import_sample(signed, tmp_path / "signatures.csv", count=NIGHTLY_LETTERS // 2)
+    dice = random.Random(5)
+    kills = 0
+    with Proxy(relay.port, Plan(swallow=lambda _: dice.random() < 0.3, delay=0.005)) as proxy:
+        while not settled(signed):
+            worker = processes.embedded(signed.inst, proxy.port, until_idle=False, **following(relay, **MARGIN))
+            try:
+                _wait_until(signed, seconds=dice.uniform(2, 9))
+            finally:
+                worker.kill()
+            kills += 1
+        proxy.plan.swallow = lambda _: False
+        last = processes.embedded(signed.inst, proxy.port, until_idle=True, **following(relay, **MARGIN))
+        try:
+            assert last.wait(120) == 0, last.said()
+        finally:
+            last.kill()
+    verdict = oracle.judge(signed.inst, relay.arrived().elements())
+
+    uncertain, resolved = told(signed, "delivery:uncertain"), by_log(signed)
+    print(f"{kills} kills, {len(uncertain)} uncertain, {len(resolved)} settled, slowest {waits(signed):.1f} s")
+    assert kills >= 5
+    assert len(resolved) >= 0.95 * len(uncertain) > 0
+    assert (verdict.faults, len(verdict.uncertain)) == ({}, 0)
+
+
+def _wait_until(world: World, *, seconds: float) -> None:
+    """Until everything is settled, or some seconds have passed."""
+    with suppress(TimeoutError):
+        processes.until(lambda: settled(world), seconds)
