@@ -1,8 +1,11 @@
 """`uamail work`, `smtp-sink` and `demo` from the outside: real processes, a real server."""
 
+import json
 import os
 import re
 import signal
+import smtplib
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -158,6 +161,50 @@ def test_sink_misbehaves_on_command(mailing: Desk) -> None:
 
     assert "accepted" not in states(mailing)
     assert "refused" in states(mailing)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sink_sums_up_when_stopped(desk: Desk, tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "bad-day.toml"
+    script.write_text('[[fault]]\nstage = "dot"\ncode = 451\nfirst = 1\n')
+    words = ("--port", "0", "--maildir", str(tmp_path / "box"), "--faults", str(script), "--json")
+    command = [str(UAMAIL), "smtp-sink", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        port = int(re.findall(r":(\d+);", child.stderr.readline())[0])
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="office.example") as smtp:
+            with pytest.raises(smtplib.SMTPDataError):
+                smtp.sendmail("a@office.example", ["b@gov.example"], b"one\r\n")
+            smtp.sendmail("a@office.example", ["b@gov.example"], b"two\r\n")
+        child.send_signal(number)
+        out, _ = child.communicate(timeout=10)
+
+    facts = json.loads(out)
+    listed = [json.loads(line) for line in (tmp_path / "box" / "arrived.jsonl").read_text().splitlines()]
+    assert (child.returncode, facts["mails"], facts["connections"]) == (0, 1, 1)
+    assert facts["faults"] == {"451 at dot": 1}
+    assert [(one["sender"], one["size"], one["fault"]) for one in listed] == [("a@office.example", 5, None)]
+
+
+def test_sink_makes_its_certificate(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "sink.pem"
+
+    with sinking(desk, "--tls", "starttls", "--login", "--certificate", str(file)) as relay:
+        trust = ssl.create_default_context(cafile=str(file))
+        with smtplib.SMTP("127.0.0.1", int(relay.rpartition(":")[2]), local_hostname="office.example") as smtp:
+            smtp.starttls(context=trust)
+            smtp.login("office", "any")
+            smtp.sendmail("a@office.example", ["b@gov.example"], b"one\r\n")
+
+    assert "PRIVATE" not in file.read_text()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "relay.example"])  # noqa: S104
+def test_sink_stays_on_this_machine(desk: Desk, host: str) -> None:
+    said = desk.quick("smtp-sink", "--host", host)
+
+    assert said.code == 2
+    assert "listens on this machine only" in said.err
 
 
 def test_unknown_fault_lists_the_known(desk: Desk) -> None:
