@@ -16,6 +16,7 @@ from uamail.cli import (
     home,
     operator,
     receipt,
+    rehearse,
     release,
     sink,
     status,
@@ -40,6 +41,7 @@ app.add_typer(appeals.app, name="appeals")
 app.command("forecast")(status.forecast)
 app.add_typer(release.app, name="release")
 app.command("work")(work.work)
+app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(batch.app, name="batch")

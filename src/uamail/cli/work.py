@@ -1,5 +1,6 @@
 """`uamail work`: embedded workers, one process or several."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from uamail.cli.desk import HomeOption, opened
+from uamail.cli.switches import switches, warn
 from uamail.errors import InputError, OutsideError
 
 SmtpOption = Annotated[str | None, typer.Option("--smtp", help="host:port of another relay for this run.")]
@@ -41,6 +44,9 @@ def worker_environment(home: Path, *, smtp: str | None, no_pacing: bool) -> dict
         environment["UAMAIL_NO_PACING"] = "1"
     with opened(home, pacing=not no_pacing) as inst:
         _ = inst.terms
+        # A database that is still coming up is the workers' affair: they wait for it.
+        with contextlib.suppress(OperationalError), inst.db.reading() as session:
+            warn(switches(session, inst.settings))
     return environment
 
 
