@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.acceptance.desk import UAMAIL, Desk
 from tests.support.processes import until
 from tests.support.world import World, mail_only
 from uamail.mail.faults import Fault, Faults
 from uamail.mail.sink import SinkThread
+from uamail.models import AuditEvent
 
 PACE = {
     "UAMAIL_PACING__MAILBOX__BURST": "2",
@@ -69,6 +71,39 @@ def test_work_sends_to_another_relay(mailing: Desk) -> None:
         assert said.code == 0, said.err
         assert len(sink.received) == len({one.message_id for one in sink.received}) > 6
     assert states(mailing) == {"accepted"}
+
+
+def test_dry_run_foretells_and_leaves_no_trace(mailing: Desk, world: World) -> None:
+    world.route()
+    slow = Desk(mailing.home, settings={**QUICK, **PACE})
+    before = (states(slow), world.count(select(func.count()).select_from(AuditEvent)))
+
+    facts = slow.ask("work", "--dry-run", "--minutes", "90")
+    again = slow.ask("work", "--dry-run", "--minutes", "90")
+    free = slow.ask("work", "--dry-run", "--no-pacing")
+    said = slow.quick("work", "--dry-run")
+
+    president = next(one for one in facts["lanes"] if one["lane"] == "mailbox:president@gov.example")
+    # Two at once, then one an hour.
+    assert president["letters"] == 3
+    assert president["first_at"] < president["last_at"] < facts["until"]
+    assert [one["letters"] for one in again["lanes"]] == [one["letters"] for one in facts["lanes"]]
+    assert next(one for one in free["lanes"] if one["lane"] == president["lane"])["letters"] == 6
+    assert facts["whole"] is True
+    assert "nothing was sent" in said.out
+    assert before == (states(slow), world.count(select(func.count()).select_from(AuditEvent)))
+
+
+def test_dry_run_knows_what_may_go(mailing: Desk, world: World) -> None:
+    world.route()
+    real = {"UAMAIL_RELAYS__MAIN__HOST": "mx.example.org", "UAMAIL_RELAYS__MAIN__TLS": "starttls"}
+
+    unreleased = Desk(mailing.home, settings=real).ask("work", "--dry-run")
+    stopped = Desk(mailing.home, settings={"UAMAIL_MAIL__NEVER_SEND": "true"}).quick("work", "--dry-run", "--json")
+
+    assert not any(one["lane"].startswith("mailbox:") for one in unreleased["lanes"])
+    assert stopped.json["lanes"] == []
+    assert "mail.never_send is on" in stopped.err
 
 
 def test_pacing_holds_back(mailing: Desk) -> None:
