@@ -67,6 +67,10 @@ class _Fault(_Table):
         return Rule(fault, self.share, self.tries, self.first, self.to.lower())
 
 
+# What a [[fault]] may say.
+KEYS = tuple(_Fault.model_fields)
+
+
 class _File(_Table):
     seed: int | None = None
     draw: Literal["message", "order"] = "message"

@@ -181,7 +181,7 @@ def print_preview(session: Session, run: Run) -> str:
 
 
 def specimens(session: Session, run: Run) -> list[int]:
-    """The oldest letter of a run to each target in each language, by their names: what its preview shows.
+    """The oldest letter of a run to each target in each language, oldest first: what its preview shows.
 
     It depends on nothing but which letters the run has, so that whoever approves sees what was asked for.
     """
@@ -192,7 +192,7 @@ def specimens(session: Session, run: Run) -> list[int]:
         for row in rows:
             key = (row.recipient_key, row.language)
             first[key] = min(first.get(key, row.id), row.id)
-    return [first[key] for key in sorted(first)]
+    return sorted(first.values())
 
 
 def counts(session: Session, run: Run) -> list[tuple[str, str, str, int]]:

@@ -2,12 +2,14 @@
 
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from tests.docs_pages import blocks, text_of
 from uamail.errors import InputError
 from uamail.mail import fault_file, fault_words
-from uamail.mail.faults import DROP_AFTER_DOT, MIX, Fault, Faults, Moment, Rule, Script
+from uamail.mail.faults import DROP_AFTER_DOT, MIX, Act, Fault, Faults, Moment, Rule, Script
 from uamail.mail.sink_house import Limits
 
 
@@ -234,3 +236,19 @@ def test_file_refuses_nonsense(tmp_path: Path, text: str, told: str) -> None:
 
 def test_preset_is_the_mix_of_the_demonstration() -> None:
     assert fault_file.scenario("ten-percent", seed=61).faults == Faults.random(61, 0.1)
+
+
+def test_scripts_of_the_guide_can_be_read(tmp_path: Path) -> None:
+    scripts = [one.text for one in blocks(text_of("operators.md")) if "[[fault]]" in one.text]
+
+    for number, text in enumerate(scripts):
+        (tmp_path / f"{number}.toml").write_text(text)
+        found = fault_file.scenario(str(tmp_path / f"{number}.toml"))
+        assert len(found.faults.rules) == text.count("[[fault]]") + len(MIX)
+    assert scripts
+
+
+def test_guide_names_every_act_and_key() -> None:
+    guide = text_of("operators.md").partition("### A mail server that goes wrong")[2].partition("\n## ")[0]
+
+    assert [word for word in (*get_args(Act), *fault_file.KEYS, *fault_words.PRESETS) if f"`{word}`" not in guide] == []
