@@ -55,7 +55,15 @@ class MailSettings(_Section):
     service_name: str
     helo: str
     never_send: bool
+    reflect_to: str = ""
     relay: str
+
+    @property
+    def quiet(self) -> str | None:
+        """Why no letter leaves for its recipient, in words for an operator; None when letters do leave."""
+        if self.never_send:
+            return "mail.never_send is on: nothing leaves by e-mail"
+        return "mail.reflect_to is set: only rehearsals leave (uamail rehearse)" if self.reflect_to else None
 
 
 class DkimSettings(_Section):

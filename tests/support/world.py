@@ -227,6 +227,13 @@ class World:
         return session.get_one(ActionRevision, self.revision_id)
 
 
+def events(world: World, type: str) -> list[dict[str, Any]]:
+    """Every event of a type as it was written, oldest first."""
+    with world.scope() as session:
+        query = select(AuditEvent.body).where(AuditEvent.type == type).order_by(AuditEvent.id)
+        return [json.loads(body) for body in session.execute(query).scalars()]
+
+
 def last_event(world: World) -> tuple[dict[str, Any], list[tuple[str, int, int]]]:
     """The newest event of the record, and the spans it covers."""
     with world.inst.db.reading() as session:

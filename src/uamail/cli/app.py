@@ -18,6 +18,7 @@ from uamail.cli import (
     operator,
     receipt,
     reconcile,
+    rehearse,
     release,
     sink,
     status,
@@ -42,6 +43,7 @@ app.add_typer(appeals.app, name="appeals")
 app.command("forecast")(status.forecast)
 app.add_typer(release.app, name="release")
 app.command("work")(work.work)
+app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(batch.app, name="batch")

@@ -7,7 +7,19 @@ import typer
 from rich.table import Table
 
 from uamail import db
-from uamail.cli.desk import HomeOption, JsonOption, actor, err, opened, progress, show, table
+from uamail.cli.desk import (
+    AfterOption,
+    HomeOption,
+    Id,
+    JsonOption,
+    LimitOption,
+    actor,
+    err,
+    opened,
+    progress,
+    show,
+    table,
+)
 from uamail.installation import Installation
 from uamail.models import Action
 from uamail.pipeline import importfile, recall
@@ -62,8 +74,8 @@ def run(
 def list_(
     home: HomeOption,
     action: Annotated[str | None, typer.Option("--action", help="Only this action.")] = None,
-    after: Annotated[int, typer.Option(help="Start after this id.")] = 0,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    after: AfterOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Appeals without their private parts."""
@@ -74,7 +86,7 @@ def list_(
 
 
 @app.command("show")
-def show_(appeal: int, home: HomeOption, as_json: JsonOption = False) -> None:
+def show_(appeal: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     """One appeal and where its letters are."""
     with opened(home) as inst, inst.db.reading() as session:
         facts = lists.appeal(session, appeal)
@@ -82,7 +94,7 @@ def show_(appeal: int, home: HomeOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def withdraw(appeal: int, home: HomeOption, as_json: JsonOption = False) -> None:
+def withdraw(appeal: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     """A supporter takes the appeal back: what is unsent is withdrawn, what has gone is listed."""
     with opened(home) as inst, inst.db.scope() as session:
         done = recall.withdraw(session, appeal, now=db.now(session), actor=actor())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
+from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
 from uamail.errors import CannotCheck, InputError, LedgerError
 from uamail.ledger.checkpoint import verifier_line
 from uamail.models import AuditCheckpoint
@@ -33,7 +33,7 @@ def verify(home: HomeOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def explain(delivery: int, home: HomeOption, as_json: JsonOption = False) -> None:
+def explain(delivery: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     """Everything the record says of one delivery, in order."""
     with opened(home) as inst, inst.db.reading() as session:
         rows = evidence.explain(session, delivery)

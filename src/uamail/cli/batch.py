@@ -1,4 +1,4 @@
-"""`uamail batch`: list, show, export, approve, printed and posted."""
+"""`uamail batch`: list, show, seal, export, approve, printed and posted."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,13 @@ from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
 from uamail.models.batch import STATES
-from uamail.pipeline import posting
+from uamail.pipeline import batching, posting
 from uamail.printing import manifest
 from uamail.queries import lists
 
-app = typer.Typer(help="Print batches: list, show, export, approve, printed, posted, returned.", no_args_is_help=True)
+app = typer.Typer(
+    help="Print batches: list, show, seal, export, approve, printed, posted, returned.", no_args_is_help=True
+)
 Name = Annotated[str, typer.Argument(help="B12 or 12.")]
 Pieces = Annotated[str | None, typer.Option("--pieces", help="113-127,130; without it all of them.")]
 
@@ -43,6 +45,25 @@ def show_(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
         facts["piece_list"] = lists.pieces(session, found.id)
         facts["files"] = [{"name": f.name, "sha256": f.sha256, "size": f.size} for f in lists.files(session, found.id)]
     show(facts, as_json, lambda: batches_table([facts]), lambda: _pieces(facts["piece_list"]))
+
+
+@app.command()
+def seal(
+    batch: Name,
+    home: HomeOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the batch; change nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Close an open batch to further letters before its time, so that it is laid out next."""
+    with opened(home) as inst, inst.db.scope() as session:
+        found = lists.batch(session, batch)
+        if dry_run:
+            batching.closable(found)
+        else:
+            batching.close(session, found, now=db.now(session), actor=actor())
+            session.refresh(found)
+        facts: dict[str, Any] = next(row for row in lists.batches(session) if row["id"] == found.name)
+    show(facts, as_json, lambda: batches_table([facts]))
 
 
 @app.command()

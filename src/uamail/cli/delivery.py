@@ -9,14 +9,26 @@ from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.cli.appeals import deliveries_table
-from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
+from uamail.cli.desk import (
+    LARGEST,
+    AfterOption,
+    HomeOption,
+    Id,
+    JsonOption,
+    LimitOption,
+    ReasonOption,
+    actor,
+    opened,
+    show,
+    table,
+)
 from uamail.errors import InputError
 from uamail.models.delivery import CHANNELS, STATES
 from uamail.pipeline import outcomes, recall
 from uamail.queries import finding, lists, uncertain
 
 app = typer.Typer(help="Deliveries: list, show, retry, resolve, hold, unhold.", no_args_is_help=True)
-Ids = Annotated[list[int], typer.Argument(help="Delivery ids.")]
+Ids = Annotated[list[int], typer.Argument(help="Delivery ids.", min=0, max=LARGEST)]
 
 
 @app.command("list")
@@ -26,8 +38,8 @@ def list_(
     state: Annotated[str | None, typer.Option("--state", help=", ".join(STATES))] = None,
     target: Annotated[str | None, typer.Option("--target", help="Only this target.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help=", ".join(CHANNELS))] = None,
-    after: Annotated[int, typer.Option(help="Start after this id.")] = 0,
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+    after: AfterOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Deliveries, oldest first."""
@@ -44,7 +56,7 @@ def list_(
 
 
 @app.command("show")
-def show_(delivery: int, home: HomeOption, as_json: JsonOption = False) -> None:
+def show_(delivery: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     """One delivery with every attempt and the relay's replies; of an uncertain one all the evidence there is."""
     with opened(home) as inst, inst.db.reading() as session:
         facts = {**lists.delivery(session, delivery), "evidence": uncertain.evidence(session, delivery)}

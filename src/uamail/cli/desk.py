@@ -23,6 +23,11 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes onto the record.")]
+# What the database can hold; a longer number is no id of anything.
+LARGEST = 2**63 - 1
+Id = Annotated[int, typer.Argument(min=0, max=LARGEST)]
+AfterOption = Annotated[int, typer.Option(help="Start after this id.", max=LARGEST)]
+LimitOption = Annotated[int, typer.Option(help="At most so many.", min=0, max=LARGEST)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask back.")]
 
 # Where no terminal says how wide it is (a file, a pipe), a table line stays one line.

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import select
 
 from uamail import db
-from uamail.cli.desk import HomeOption, JsonOption, actor, opened, out, show, table
+from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table
 from uamail.event import Event
 from uamail.models import Delivery, audit
 from uamail.models.delivery import LETTERS
@@ -17,7 +17,7 @@ app = typer.Typer(help="Receipts: what was sent in a supporter's name.", no_args
 
 
 @app.command("show")
-def show_(appeal: int, home: HomeOption, as_json: JsonOption = False) -> None:
+def show_(appeal: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     """The letters of one appeal, word for word, with their states; looking is put on record."""
     with opened(home) as inst:
         with inst.db.scope() as session:
@@ -49,6 +49,6 @@ def _letter(keys: Any, brief: writing.Brief, row: dict[str, Any]) -> dict[str, A
     }
 
 
-def _table(appeal: int, letters: list[dict[str, Any]]) -> Any:
+def _table(appeal: Id, letters: list[dict[str, Any]]) -> Any:
     columns = ("target", "channel", "state", "reason", "batch", "language", "subject")
     return table(f"appeal {appeal}", columns, [tuple(one[column] for column in columns) for one in letters])

@@ -1,6 +1,7 @@
 """`uamail release`: look at a run, then let it go; with a second person where the settings say so."""
 
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -9,13 +10,19 @@ from sqlalchemy.orm import Session
 from typer.core import TyperGroup
 
 from uamail import db
-from uamail.cli.desk import HomeOption, JsonOption, YesOption, actor, confirmed, err, opened, out, show, table
+from uamail.cli.desk import HomeOption, Id, JsonOption, YesOption, actor, confirmed, err, opened, out, show, table
 from uamail.cli.operator import checked_key
+from uamail.cli.status import forecast_table
+from uamail.cli.switches import switches, warn
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
+from uamail.models import Action
 from uamail.pipeline import releasing, sending, writing
 from uamail.queries import finding, lists
 from uamail.queries import forecast as forecasts
+from uamail.queries.forecast import Forecast
+
+COUNTED = ("target", "channel", "language", "letters")
 
 
 class _Verbs(TyperGroup):
@@ -46,18 +53,19 @@ def run(
     """Show the run, its first letters and its forecast, then release it (`uamail release UA` is short for this)."""
     with opened(home) as inst:
         with inst.db.reading() as session:
-            facts, run_ = _look(inst, session, ua, channel, late=reason is not None)
+            facts, run_, rows = _look(inst, session, ua, channel, late=reason is not None)
             if not dry_run:
                 releasing.check(finding.action(session, ua), run_, reason=reason, standing_until=_standing(until))
         if not as_json:
             _describe(facts)
         if dry_run:
-            show({key: value for key, value in facts.items() if key != "_"}, as_json)
+            _previewed(facts, rows, as_json)
             return
         if not confirmed(f"Release {facts['letters']} letters of {facts['ua']} by {channel}?", yes=yes or as_json):
             raise RuleRefused("not released: the answer was no")
         facts |= _release(inst, ua, run_, facts["preview_sha256"], reason, _standing(until))
-    facts.pop("specimens", None)
+    for key in ("specimens", "counts"):
+        facts.pop(key, None)
     words = f"release {facts['release']}: {facts['state']}, {facts['letters']} letters"
     if facts["state"] == "requested":
         words += f"; a second operator runs: uamail release approve {facts['release']} --operator NAME"
@@ -66,29 +74,50 @@ def run(
 
 def _look(
     inst: Installation, session: Session, ua: str, channel: str, *, late: bool
-) -> tuple[dict[str, Any], releasing.Run]:
+) -> tuple[dict[str, Any], releasing.Run, list[Forecast]]:
     action = finding.action(session, ua)
     run_ = releasing.run_of(session, action, channel=channel, late=late)
+    warn(switches(session, inst.settings))
+    facts, rows = _facts(inst, session, action, run_)
+    return facts, run_, rows
+
+
+def _facts(
+    inst: Installation, session: Session, action: Action, run_: releasing.Run
+) -> tuple[dict[str, Any], list[Forecast]]:
+    """A run as a person looks at it before it goes: how many to whom, the first letters, when they will be there."""
     facts: dict[str, Any] = {
         "ua": action.key,
-        "channel": channel,
+        "channel": run_.channel,
         "letters": len(run_.members),
         "late": len(run_.late),
+        "counts": [dict(zip(COUNTED, one, strict=True)) for one in releasing.counts(session, run_)],
         "batches": [f"B{one}" for one in run_.batches],
     }
-    if channel == "mail":
+    rows: list[Forecast] = []
+    if run_.channel == "mail":
+        now = db.now(session)
         briefs = writing.briefs(session, releasing.specimens(session, run_))
-        shown = sending.preview(briefs, house=inst.house, now=db.now(session))
+        shown = sending.preview(briefs, house=inst.house, now=now)
         facts["preview_sha256"] = shown.sha256
         facts["specimens"] = [
             {"target": key, "language": language, "subject": mail.subject, "text": mail.text}
             for key, language, mail in shown.mails
         ]
-        rows = forecasts.forecast(session, action, rates=inst.rates, relay=inst.relay.name, now=db.now(session))
+        rows = forecasts.forecast(session, action, rates=inst.rates, relay=inst.relay.name, now=now)
         facts["forecast"] = [row.plain() for row in rows]
     else:
         facts["preview_sha256"] = releasing.print_preview(session, run_)
-    return facts, run_
+    return facts, rows
+
+
+def _previewed(facts: dict[str, Any], forecast: list[Forecast], as_json: bool) -> None:
+    """What a dry run adds to the description: the counts, and the forecast where there is one."""
+    rows = [tuple(one.values()) for one in facts["counts"]]
+    tables = [lambda: table("letters", COUNTED, rows)] if rows else []
+    if forecast:
+        tables.append(lambda: forecast_table(facts["ua"], forecast))
+    show(facts, as_json, *tables)
 
 
 def _describe(facts: dict[str, Any]) -> None:
@@ -135,18 +164,39 @@ def _standing(until: str | None) -> datetime | None:
 
 @app.command()
 def approve(
-    release: int,
+    release: Id,
     home: HomeOption,
-    operator: Annotated[str, typer.Option("--operator", help="Who approves.")],
+    operator: Annotated[str | None, typer.Option("--operator", help="Who approves; not needed to look.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what the request froze; change nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Approve another person's release; asks for the operator's key (or takes it from UAMAIL_OPERATOR_KEY)."""
+    if dry_run:
+        _preview_of(release, home, as_json)
+        return
+    if operator is None:
+        raise InputError("who approves? uamail release approve ID --operator NAME")
     with opened(home) as inst, inst.db.scope() as session:
         checked_key(session, operator)
         second = inst.settings.release.second_person
         done = releasing.approve(session, release, second_person=second, now=db.now(session), actor=operator)
         facts = {"release": done.id, "state": done.state, "letters": done.deliveries}
     show(facts, as_json, lambda: f"release {release} is approved: {facts['letters']} letters")
+
+
+def _preview_of(release: int, home: Path, as_json: bool) -> None:
+    """The run of a requested release, and whether its letters still read as when it was asked for."""
+    with opened(home) as inst, inst.db.reading() as session:
+        asked = releasing.requested(session, release)
+        action = session.get_one(Action, asked.action_id)
+        found, forecast = _facts(inst, session, action, releasing.frozen(session, asked))
+        was = (asked.preview_sha256, asked.deliveries)
+        facts = {"release": asked.id, "requested_by": asked.requested_by, "requested_sha256": was[0], **found}
+    facts["unchanged"] = (facts["preview_sha256"], facts["letters"]) == was
+    if not as_json:
+        _describe(facts)
+        out.print("as it was requested" if facts["unchanged"] else "NOT as it was requested: the letters have changed")
+    _previewed(facts, forecast, as_json)
 
 
 @app.command("list")

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from uamail import db
 from uamail.cli.action import UaArgument
 from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
+from uamail.cli.switches import switches, warn
 from uamail.errors import UamailError
 from uamail.models import Action
 from uamail.queries import finding
@@ -29,7 +30,7 @@ def status(
     ua: Annotated[str | None, typer.Argument(help="Only this action.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Counts by state, target and channel; exit code 1 when they do not balance."""
+    """Counts by state, target and channel, and what keeps mail from leaving; exit code 1 when they do not balance."""
     with opened(home) as inst, inst.db.reading() as session:
         chosen = (
             [finding.action(session, ua)]
@@ -37,7 +38,10 @@ def status(
             else list(session.execute(select(Action).order_by(Action.ua, Action.ordinal)).scalars())
         )
         rows = [statuses.status(session, one) for one in chosen]
-    show({"actions": [row.plain() for row in rows]}, as_json, *(partial(status_table, row) for row in rows))
+        sending = switches(session, inst.settings)
+    warn(sending)
+    facts = {"sending": sending, "actions": [row.plain() for row in rows]}
+    show(facts, as_json, *(partial(status_table, row) for row in rows))
     differences = [line for row in rows for line in row.differences]
     if differences:
         raise Unbalanced("not balanced: " + "; ".join(differences))

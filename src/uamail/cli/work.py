@@ -1,5 +1,6 @@
 """`uamail work`: embedded workers, one process or several."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,8 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import OperationalError
 
-from uamail.cli.desk import HomeOption, opened
+from uamail.cli import outlook
+from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
+from uamail.cli.switches import switches, warn
 from uamail.errors import InputError, OutsideError
 
 SmtpOption = Annotated[str | None, typer.Option("--smtp", help="host:port of another relay for this run.")]
@@ -22,10 +26,33 @@ def work(
     processes: Annotated[int, typer.Option("--processes", min=1, help="How many processes.")] = 1,
     smtp: SmtpOption = None,
     no_pacing: NoPacingOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be mailed soon; send nothing.")] = False,
+    minutes: Annotated[float, typer.Option("--minutes", min=0, max=1440, help="How far a dry run looks.")] = 10,
+    as_json: JsonOption = False,
 ) -> None:
     """Send, print, confirm and record whatever is due; stop it with Ctrl-C (SIGTERM), which finishes first."""
     environment = worker_environment(home, smtp=smtp, no_pacing=no_pacing)
+    if dry_run:
+        with opened(home, pacing=not no_pacing) as inst:
+            _foretell(outlook.outlook(inst, seconds=60 * minutes), as_json)
+        return
     raise typer.Exit(run(environment, until_idle=until_idle, processes=processes))
+
+
+def _foretell(found: outlook.Outlook, as_json: bool) -> None:
+    total = sum(one.letters for one in found.lanes)
+    facts = {
+        "now": found.now.isoformat(),
+        "until": found.until.isoformat(),
+        "letters": total,
+        "whole": found.whole,
+        "lanes": [one.plain() for one in found.lanes],
+    }
+    rows = [(one.lane, one.letters, f"{one.first_at:%H:%M:%S}", f"{one.last_at:%H:%M:%S}") for one in found.lanes]
+    title = (
+        f"{total}{'' if found.whole else ' and more'} mails until {found.until:%Y-%m-%d %H:%M} UTC; nothing was sent"
+    )
+    show(facts, as_json, lambda: table(title, ("lane", "mails", "first", "last"), rows))
 
 
 def worker_environment(home: Path, *, smtp: str | None, no_pacing: bool) -> dict[str, str]:
@@ -41,6 +68,9 @@ def worker_environment(home: Path, *, smtp: str | None, no_pacing: bool) -> dict
         environment["UAMAIL_NO_PACING"] = "1"
     with opened(home, pacing=not no_pacing) as inst:
         _ = inst.terms
+        # A database that is still coming up is the workers' affair: they wait for it.
+        with contextlib.suppress(OperationalError), inst.db.reading() as session:
+            warn(switches(session, inst.settings))
     return environment
 
 

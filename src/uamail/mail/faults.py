@@ -1,16 +1,15 @@
 """Faults: how the sink misbehaves on command, at which stage, and for which messages."""
 
 import hashlib
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import Literal, Protocol, Self, get_args
 
-from uamail.errors import InputError
 from uamail.mail.reply import Stage
 
-Act = Literal["reply", "garbage", "double", "delay", "drip", "endless", "drop", "cut"]
+Act = Literal["reply", "garbage", "double", "delay", "drip", "endless", "lines", "long", "half", "drop", "cut"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 # Reply texts as real servers give them; any other code gets its class alone (RFC 3463 2).
@@ -32,9 +31,11 @@ class Fault:
 
     `reply` answers `code text` instead; `garbage` answers no SMTP; `double` adds a second reply to the right one;
     `delay` waits `seconds` first; `drip` sends a byte every `seconds`; `endless` never ends its `250-` lines;
-    `drop` closes without an answer; `cut` closes after `after` bytes of content, not before
-    the header is complete. `keeps`: whether a mail dropped or
-    garbled after the dot was taken nevertheless, which is how duplicates are born.
+    `lines` and `long` answer in `size` lines more or in a line with `size` characters more; these four give the right
+    answer unless there is a `code`. `half` closes after `after` bytes of its reply, `drop` without any. `cut` closes
+    after `after` bytes of content: at `body` not before the header is complete, at `data` anywhere.
+    `keeps`: whether a mail refused, dropped or garbled after the dot was taken nevertheless, which is how duplicates
+    are born.
     """
 
     stage: Stage
@@ -43,7 +44,14 @@ class Fault:
     text: str = ""
     seconds: float = 0.0
     after: int = 0
+    size: int = 0
     keeps: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the sink's list and counts call it: `451 at dot`, `drop at dot, kept`."""
+        words = str(self.code) if self.act == "reply" else f"{self.act} {self.code}" if self.code else self.act
+        return f"{words} at {'dot' if self.stage == 'body' else self.stage}{', kept' if self.keeps else ''}"
 
     def line(self) -> str:
         """The reply line it gives, without the line end."""
@@ -55,13 +63,16 @@ class Moment:
     """What the sink knows when it asks: the stage, whom it concerns, and how often it was there before.
 
     `who` is the connection's number up to `auth`, envelope sender and recipient up to `data`, then recipient and
-    Message-ID; `tries` counts earlier visits of the same `who`, `nth` those of anyone.
+    Message-ID; `tries` counts earlier visits of the same `who`, `nth` those of anyone, `nth_there` those for the same
+    domain as `recipient`, which is known from `rcpt` on.
     """
 
     stage: Stage
     who: str
     tries: int
     nth: int
+    recipient: str = ""
+    nth_there: int = 0
 
 
 class Plan(Protocol):
@@ -87,11 +98,27 @@ class Script:
 
 @dataclass(frozen=True)
 class Rule:
-    """A fault and the share of visits it hits (0 to 1), on the first `tries` tries of a message only if given."""
+    """A fault and the share of visits it hits (0 to 1).
+
+    `tries`: on the first so many tries of a message only. `to`: only for recipients like this pattern, which is one
+    for the whole address when it has an @ and for its domain otherwise. `first`: only on the first so many visits of
+    the stage, or with `to` of each domain there.
+    """
 
     fault: Fault
     share: float = 1.0
     tries: int | None = None
+    first: int | None = None
+    to: str = ""
+
+    def concerns(self, moment: Moment) -> bool:
+        """Whether this visit is one of those the rule is about, before any draw."""
+        if moment.stage != self.fault.stage or (self.tries is not None and moment.tries >= self.tries):
+            return False
+        if self.first is not None and (moment.nth_there if self.to else moment.nth) >= self.first:
+            return False
+        recipient = moment.recipient.lower()
+        return not self.to or fnmatchcase(recipient if "@" in self.to else recipient.rpartition("@")[2], self.to)
 
 
 @dataclass(frozen=True)
@@ -99,11 +126,13 @@ class Faults:
     """Rules drawn by hash, not by chance: the same seed hits the same tries of the same messages in any order.
 
     Before the content is known a message is told by its envelope, so senders should differ per message (VERP).
+    `by_order` draws for the n-th visit of a stage instead: the same numbers whoever sends, whatever the ids are.
     """
 
     rules: tuple[Rule, ...] = ()
     seed: int = 0
     rate: float | None = None
+    by_order: bool = False
 
     @classmethod
     def always(cls, *faults: Fault) -> Self:
@@ -120,30 +149,17 @@ class Faults:
         """The mix of a bad day; about `share` of all transactions are hit."""
         return cls(tuple(Rule(fault, share * part) for fault, part in MIX), seed)
 
-    @classmethod
-    def parse(cls, text: str, *, seed: int = 0) -> Self:
-        """From the command line: `rcpt=450@0.05,drop-after-dot@0.02,mail=delay:2,rate=20,random@0.1`.
-
-        Each item is STAGE=CODE, STAGE=garbage|double|drop|endless|delay:S|drip:S, drop-mid-body[=BYTES],
-        drop-after-dot (kept), lose-after-dot (not kept), random, seed=N or rate=N, and its share after an @.
-        Raises InputError.
-        """
-        items = [item for item in map(str.strip, text.split(",")) if item]
-        numbers = dict(item.split("=", 1) for item in items if item.startswith(("seed=", "rate=")))
-        rules = tuple(rule for item in items if not item.startswith(("seed=", "rate=")) for rule in _rules(item))
-        rate = _number(numbers["rate"], text) if "rate" in numbers else None
-        return cls(rules, int(_number(numbers.get("seed", str(seed)), text)), rate)
-
     def pick(self, moment: Moment) -> Fault | None:
         """The fault that hits this visit, or None."""
-        mine = [r for r in self.rules if r.fault.stage == moment.stage and (r.tries is None or moment.tries < r.tries)]
+        mine = [r for r in self.rules if r.concerns(moment)]
         drawn = self._draw(moment) if mine else 1.0
         edges = accumulate(r.share for r in mine)
         return next((r.fault for r, edge in zip(mine, edges, strict=True) if drawn < edge), None)
 
     def _draw(self, moment: Moment) -> float:
-        """A number from 0 to below 1 that depends on nothing but seed, stage, message and try."""
-        words = f"{self.seed}\0{moment.stage}\0{moment.who}\0{moment.tries}"
+        """A number from 0 to below 1 that depends on nothing but seed, stage, and message and try (or order)."""
+        who = f"{moment.nth}" if self.by_order else f"{moment.who}\0{moment.tries}"
+        words = f"{self.seed}\0{moment.stage}\0{who}"
         return int.from_bytes(hashlib.sha256(words.encode()).digest()[:6], "big") / 2**48
 
 
@@ -158,44 +174,3 @@ MIX: tuple[tuple[Fault, float], ...] = (
     (DROP_AFTER_DOT, 0.15),
     (Fault("rcpt", "reply", 550), 0.05),
 )
-
-NAMED: Mapping[str, Callable[[str], Fault]] = {
-    "drop-mid-body": lambda value: Fault("body", "cut", after=int(value or 200)),
-    "drop-after-dot": lambda _: DROP_AFTER_DOT,
-    "lose-after-dot": lambda _: Fault("body", "drop"),
-}
-ITEM = re.compile(r"(?P<name>[a-z-]+)(?:=(?P<value>[a-z0-9]+)(?::(?P<seconds>[\d.]+))?)?(?:@(?P<share>[\d.]+))?")
-
-
-def _rules(item: str) -> Iterator[Rule]:
-    match = ITEM.fullmatch(item)
-    if match is None:
-        raise InputError(f"fault {item!r}: write STAGE=CODE@SHARE, for example rcpt=450@0.05")
-    share = _number(match["share"] or "1", item)
-    if not 0 <= share <= 1:
-        raise InputError(f"fault {item!r}: a share lies between 0 and 1")
-    if match["name"] == "random":
-        yield from Faults.random(0, share if match["share"] else 0.1).rules
-    else:
-        yield Rule(_fault(item, match["name"], match["value"] or "", _number(match["seconds"] or "1", item)), share)
-
-
-def _fault(item: str, name: str, value: str, seconds: float) -> Fault:
-    if name in NAMED and (not value or value.isdigit()):
-        return NAMED[name](value)
-    if name not in STAGES:
-        raise InputError(f"fault {item!r}: {name} is no stage; there are {', '.join((*STAGES, *NAMED))}")
-    stage = next(s for s in STAGES if s == name)
-    if value.isdigit() and 400 <= int(value) < 600:
-        return Fault(stage, "reply", int(value))
-    for act in ("garbage", "double", "drop", "endless", "delay", "drip"):
-        if value == act:
-            return Fault(stage, act, seconds=seconds if act in ("delay", "drip", "endless") else 0.0)
-    raise InputError(f"fault {item!r}: {value or 'nothing'} is neither a code from 400 to 599 nor a misbehaviour")
-
-
-def _number(text: str, item: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"fault {item!r}: {text!r} is no number") from None

@@ -3,16 +3,18 @@
 import asyncio
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 from uamail.mail.faults import Faults, Plan
 from uamail.mail.sink_box import Box, Received
-from uamail.mail.sink_dialogue import MAX_LINE, Dialogue
-from uamail.mail.sink_house import House, Login
+from uamail.mail.sink_dialogue import Dialogue
+from uamail.mail.sink_ear import CHUNK
+from uamail.mail.sink_house import House, Limits, Login
 
-__all__ = ["Received", "Sink", "SinkThread", "serve"]
+__all__ = ["Limits", "Received", "Sink", "SinkThread", "serve"]
 
 
 T = TypeVar("T")
@@ -29,6 +31,7 @@ class Terms(TypedDict, total=False):
     tls: ssl.SSLContext | None
     implicit: bool
     login: Login | None
+    limits: Limits
     remember: bool
 
 
@@ -50,20 +53,19 @@ class Sink:
         tls: ssl.SSLContext | None = None,
         implicit: bool = False,
         login: Login | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         remember: bool = True,
     ) -> None:
         self._address, self._implicit = (host, port), tls if implicit else None
         self._box = Box(clock=self._now, maildir=maildir, log=log, remember=remember)
-        self._house = House(self._box, faults, clock=self._now, tls=tls, login=login)
+        self._house = House(self._box, faults, clock=self._now, tls=tls, login=login, limits=limits)
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
-        self.connections = 0
-        self.busiest = 0
 
     async def __aenter__(self) -> Self:
         self._box.__enter__()
         host, port = self._address
-        self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_LINE, ssl=self._implicit)
+        self._server = await asyncio.start_server(self._serve, host, port, limit=CHUNK, ssl=self._implicit)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -102,6 +104,41 @@ class Sink:
         """Bytes of content read so far, kept or not."""
         return self._house.body_bytes
 
+    @property
+    def connections(self) -> int:
+        """How many connections there have been."""
+        return self._house.connections
+
+    @property
+    def busiest(self) -> int:
+        """The most connections there were at once."""
+        return self._house.busiest
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return self._house.open
+
+    @property
+    def mails(self) -> int:
+        """How many mails were kept, one for each recipient."""
+        return self._box.mails
+
+    @property
+    def size(self) -> int:
+        """Bytes of all kept mails."""
+        return self._box.size
+
+    @property
+    def rate(self) -> float:
+        """Mails a second of late."""
+        return self._box.rate()
+
+    @property
+    def hits(self) -> Counter[str]:
+        """How often each fault or limit was met, by its name."""
+        return self._house.hits
+
     def hang_up(self) -> None:
         """Closes every open connection, as a server that restarts."""
         for task, writer in self._open.items():
@@ -115,14 +152,14 @@ class Sink:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self.connections += 1
         self._open[task] = writer
-        self.busiest = max(self.busiest, len(self._open))
+        number = self._house.enter()
         try:
-            await Dialogue(self._house, self.connections, reader, writer).talk()
+            await Dialogue(self._house, number, reader, writer).talk()
         except asyncio.CancelledError:
             pass  # hung up; nobody waits for the result
         finally:
+            self._house.leave()
             _close(writer)
             self._open.pop(task, None)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
+from uamail.errors import RuleRefused
 from uamail.models import Action, Batch, Delivery, Hold, Office, batch, delivery
 from uamail.models.base import insert_missing
 
@@ -69,9 +70,26 @@ def seal(session: Session, *, rules: Rules, force: bool, now: datetime, actor: s
         query = query.where(Batch.created_at <= now - rules.seal_after)
     found = session.execute(query.with_for_update(skip_locked=True)).scalars().all()
     for one in found:
-        to = "sealed" if one.pieces else "cancelled"
-        batch.move(session, one.id, from_="open", to=to, now=now, actor=actor, facts={"pieces": one.pieces})
+        _close(session, one, now=now, actor=actor)
     return len(found)
+
+
+def closable(found: Batch) -> None:
+    """Raises RuleRefused when a batch is open no more."""
+    if found.state != "open":
+        raise RuleRefused(f"batch {found.name} is {found.state} already")
+
+
+def close(session: Session, found: Batch, *, now: datetime, actor: str) -> str:
+    """Seal one batch before its time (an empty one is cancelled); returns its new state. Raises as `closable` does."""
+    closable(found)
+    return _close(session, found, now=now, actor=actor)
+
+
+def _close(session: Session, found: Batch, *, now: datetime, actor: str) -> str:
+    to = "sealed" if found.pieces else "cancelled"
+    batch.move(session, found.id, from_="open", to=to, now=now, actor=actor, facts={"pieces": found.pieces})
+    return to
 
 
 def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -1,11 +1,12 @@
 """Releasing: a named person lets one frozen run of letters go; importing alone sends nothing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import NotFound, RuleRefused
@@ -144,11 +145,7 @@ def _bind(session: Session, table: type[Delivery] | type[Batch], ids: Sequence[i
 
 def approve(session: Session, release_id: int, *, second_person: bool, now: datetime, actor: str) -> Release:
     """Let the run go. Raises RuleRefused when the approver also asked for it and the settings want a second person."""
-    release = session.get(Release, release_id)
-    if release is None:
-        raise NotFound(f"no release {release_id}; uamail release list shows them")
-    if release.state != "requested":
-        raise RuleRefused(f"release {release_id} is {release.state} already")
+    release = requested(session, release_id)
     if second_person and release.requested_by == actor:
         raise RuleRefused("nobody approves their own release: a second operator runs uamail release approve")
     release.state, release.approved_by, release.approved_at = "approved", actor, now
@@ -184,15 +181,61 @@ def print_preview(session: Session, run: Run) -> str:
 
 
 def specimens(session: Session, run: Run) -> list[int]:
-    """The oldest letter of a run to each target in each language: what its preview shows."""
-    ids = run.members
-    seen: dict[tuple[str, str], int] = {}
-    for start in range(0, len(ids), 1000):
-        rows = session.execute(
-            select(Delivery.id, Delivery.recipient_key, Delivery.language)
-            .where(Delivery.id.in_(ids[start : start + 1000]))
-            .order_by(Delivery.id)
-        )
+    """The oldest letter of a run to each target in each language, oldest first: what its preview shows.
+
+    It depends on nothing but which letters the run has, so that whoever approves sees what was asked for.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for some in _some(run.members):
+        query = select(Delivery.recipient_key, Delivery.language, func.min(Delivery.id).label("id"))
+        rows = session.execute(query.where(Delivery.id.in_(some)).group_by(Delivery.recipient_key, Delivery.language))
         for row in rows:
-            seen.setdefault((row.recipient_key, row.language), row.id)
-    return list(seen.values())
+            key = (row.recipient_key, row.language)
+            first[key] = min(first.get(key, row.id), row.id)
+    return sorted(first.values())
+
+
+def counts(session: Session, run: Run) -> list[tuple[str, str, str, int]]:
+    """How many letters a run has by target, channel and language."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    columns = (Delivery.recipient_key, Delivery.channel, Delivery.language)
+    for some in _some(run.members):
+        query = select(*columns, func.count()).where(Delivery.id.in_(some)).group_by(*columns)
+        for target, channel, language, n in session.execute(query):
+            found[target, channel, language] += n
+    return [(*key, n) for key, n in sorted(found.items())]
+
+
+def requested(session: Session, release_id: int) -> Release:
+    """A release that waits for its approval. Raises NotFound, and RuleRefused when it waits no more."""
+    release = session.get(Release, release_id)
+    if release is None:
+        raise NotFound(f"no release {release_id}; uamail release list shows them")
+    if release.state != "requested":
+        raise RuleRefused(f"release {release_id} is {release.state} already")
+    return release
+
+
+def frozen(session: Session, release: Release) -> Run:
+    """The run that a release froze when it was asked for, whatever has been signed since."""
+    bound = select(Delivery.id).where(Delivery.release_id == release.id).order_by(Delivery.id)
+    late = (Delivery.state == "held", Delivery.reason == "deadline")
+    batches = tuple(
+        session.execute(select(Batch.id).where(Batch.release_id == release.id).order_by(Batch.id)).scalars()
+    )
+    overdue = tuple(session.execute(bound.where(*late)).scalars())
+    batched = tuple(session.execute(bound.where(Delivery.state == "batched")).scalars())
+    rest = set(overdue) | set(batched)
+    return Run(
+        revision_id=release.revision_id,
+        channel=release.channel,
+        queued=tuple(one for one in session.execute(bound).scalars() if one not in rest),
+        late=overdue,
+        batches=tuple(batches),
+        batched=batched,
+    )
+
+
+def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Ids in handfuls: a statement takes only so many."""
+    return (ids[start : start + 1000] for start in range(0, len(ids), 1000))

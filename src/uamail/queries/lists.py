@@ -16,6 +16,7 @@ from uamail.models import (
     Batch,
     BatchFile,
     Delivery,
+    Hold,
     Office,
     Operator,
     Piece,
@@ -222,7 +223,8 @@ def _languages(session: Session, batch_ids: Sequence[int]) -> dict[int, set[str]
 def batch(session: Session, name: str) -> Batch:
     """The batch "B12" or 12. Raises NotFound."""
     digits = name.removeprefix("B")
-    found = session.get(Batch, int(digits)) if digits.isdigit() else None
+    # A bigint has at most 19 digits; 18 are more batches than there will ever be.
+    found = session.get(Batch, int(digits)) if digits.isdecimal() and len(digits) <= 18 else None
     if found is None:
         raise NotFound(f"no batch {name}; uamail batch list shows them")
     return found
@@ -287,6 +289,12 @@ def suppressions(session: Session) -> list[dict[str, Any]]:
         }
         for one in rows
     ]
+
+
+def stops(session: Session) -> list[dict[str, Any]]:
+    """Every stop that is in force."""
+    rows = session.execute(select(Hold).where(Hold.lifted_at.is_(None)).order_by(Hold.scope, Hold.key)).scalars()
+    return [{"scope": one.scope, "key": one.key, "reason": one.reason} for one in rows]
 
 
 def operators(session: Session) -> list[dict[str, Any]]:

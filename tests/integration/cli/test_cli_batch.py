@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests.acceptance.desk import Desk
-from tests.support.world import World
+from tests.support.world import World, events
+from uamail.models import Batch
 
 KEYS = {
     *("id", "parent", "address_id", "office", "country", "languages", "profile", "mode", "state"),
@@ -146,3 +148,74 @@ def test_unrendered_batch_has_no_files(office: Desk, world: World, tmp_path: Pat
 
     assert said.code == 3
     assert "batch B1 is open: it has no files yet" in said.err
+
+
+def test_open_batch_is_sealed_by_hand(office: Desk, world: World) -> None:
+    world.letters(2)
+    world.collect()
+    name = office.ask("batch", "list", "--state", "open")["batches"][0]["id"]
+
+    looked = office.ask("batch", "seal", name, "--dry-run")
+    sealed = office.ask("batch", "seal", name)
+    again = office.quick("batch", "seal", name)
+    looked_again = office.quick("batch", "seal", name, "--dry-run")
+
+    assert (looked["id"], looked["state"], looked["pieces"] > 0) == (name, "open", True)
+    assert (sealed["id"], sealed["state"]) == (name, "sealed")
+    assert (again.code, looked_again.code) == (3, 3)
+    assert f"batch {name} is sealed already" in again.err
+    assert [one["actor"] for one in events(world, "batch:sealed")] == ["Ada Office"]
+
+
+def test_empty_batch_is_cancelled(office: Desk, world: World) -> None:
+    world.letters(1)
+    world.collect()
+    with world.scope() as session:
+        session.execute(update(Batch).values(pieces=0))
+
+    assert office.ask("batch", "seal", "B1")["state"] == "cancelled"
+
+
+HUGE = "99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("appeals", "show", HUGE),
+        ("appeals", "withdraw", HUGE),
+        ("appeals", "list", "--after", HUGE),
+        ("appeals", "list", "--limit", HUGE),
+        ("delivery", "show", HUGE),
+        ("delivery", "list", "--after", HUGE),
+        ("delivery", "list", "--limit", HUGE),
+        ("delivery", "retry", HUGE),
+        ("delivery", "hold", HUGE, "--reason", "x"),
+        ("delivery", "unhold", "1", HUGE),
+        ("delivery", "resolve", HUGE, "accepted", "--evidence", "x"),
+        ("audit", "explain", HUGE),
+        ("receipt", "show", HUGE),
+        ("release", "approve", HUGE, "--dry-run"),
+        ("batch", "show", HUGE),
+        ("batch", "show", f"B{HUGE}"),
+        ("batch", "seal", HUGE),
+        ("batch", "export", HUGE, "folder"),
+        ("batch", "approve", HUGE),
+        ("batch", "printed", HUGE),
+        ("batch", "posted", HUGE),
+        ("batch", "returned", HUGE, "--pieces", "1", "--reason", "x"),
+    ],
+    ids=" ".join,
+)
+def test_id_beyond_the_database_is_wrong_use(office: Desk, words: tuple[str, ...]) -> None:
+    assert office.quick(*words).code == 2
+
+
+@pytest.mark.parametrize("pieces", [HUGE, f"1-{HUGE}"])
+def test_piece_beyond_the_batch_is_refused(rendered: Desk, pieces: str) -> None:
+    name = first(rendered)
+    rendered.ask("batch", "approve", name)
+    rendered.ask("release", "99/26", "--channel", "print")
+    rendered.ask("batch", "printed", name)
+
+    assert rendered.quick("batch", "posted", name, "--pieces", pieces).code in (2, 3)

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from tests.acceptance.desk import Desk
 from tests.support.world import World
-from uamail.models import Appeal
+from uamail.models import Appeal, Delivery
 
 
 @pytest.fixture
@@ -57,6 +57,74 @@ def test_dry_run_releases_nothing(office: Desk, world: World) -> None:
     assert {"target", "language", "subject", "text"} == set(facts["specimens"][0])
     assert office.ask("release", "list") == {"releases": []}
     assert {one["release"] for one in office.ask("delivery", "list")["deliveries"]} == {None}
+
+
+def test_dry_run_counts_letters(office: Desk, world: World) -> None:
+    world.letters(2)
+    world.letters(1, language="en")
+
+    facts = office.ask("release", "99/26", "--dry-run")
+    said = office.quick("release", "99/26", "--dry-run")
+
+    counts = {(one["target"], one["channel"], one["language"]): one["letters"] for one in facts["counts"]}
+    assert sum(counts.values()) == facts["letters"]
+    assert {channel for _, channel, _ in counts} == {"mail"}
+    assert {(one["target"], one["language"]) for one in facts["specimens"]} == {(key[0], key[2]) for key in counts}
+    assert [one["pending"] for one in facts["forecast"] if one["channel"] == "mail"] == [3, 3]
+    assert "UA 99/26-1: forecast" in said.out
+    assert re.search("^letters", said.out, re.MULTILINE)
+
+
+def test_approver_previews_what_was_asked_for(careful: Desk, world: World) -> None:
+    asked = careful.ask("release", "99/26", "--yes")
+    world.letters(2, language="en")
+
+    facts = careful.ask("release", "approve", asked["release"], "--dry-run")
+    said = careful.quick("release", "approve", asked["release"], "--dry-run")
+
+    assert facts["preview_sha256"] == facts["requested_sha256"] == asked["preview_sha256"]
+    assert (facts["letters"], facts["unchanged"], facts["requested_by"]) == (asked["letters"], True, "Ada Office")
+    assert {one["language"] for one in facts["counts"]} == {one["language"] for one in facts["specimens"]}
+    assert "as it was requested" in said.out
+    assert "Ada Example" in said.err
+    assert careful.ask("release", "list")["releases"][0]["state"] == "requested"
+
+
+def test_approver_sees_that_letters_changed(careful: Desk, world: World) -> None:
+    asked = careful.ask("release", "99/26", "--yes")
+    with world.scope() as session:
+        session.execute(update(Appeal).values(disclosure="none"))
+
+    facts = careful.ask("release", "approve", asked["release"], "--dry-run")
+    said = careful.quick("release", "approve", asked["release"], "--dry-run")
+
+    assert facts["unchanged"] is False
+    assert facts["preview_sha256"] != facts["requested_sha256"]
+    assert "NOT as it was requested" in said.out
+
+
+def test_late_letters_preview_alike(careful: Desk, world: World) -> None:
+    with world.scope() as session:
+        session.execute(update(Delivery).where(Delivery.id % 2 == 0).values(state="held", reason="deadline"))
+    asked = careful.ask("release", "99/26", "--yes", "--reason", "agreed")
+
+    facts = careful.ask("release", "approve", asked["release"], "--dry-run")
+
+    assert (facts["late"], facts["unchanged"]) == (asked["late"], True)
+    assert 0 < facts["late"] < facts["letters"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((99, "--dry-run"), "no release 99"), ((1,), "who approves?")],
+)
+def test_approval_needs_a_release_and_a_name(careful: Desk, words: tuple[str | int, ...], told: str) -> None:
+    careful.ask("release", "99/26", "--yes")
+
+    said = careful.quick("release", "approve", *words)
+
+    assert said.code == 2
+    assert told in said.err
 
 
 def test_empty_release_is_refused(office: Desk) -> None:

@@ -1,8 +1,11 @@
 """`uamail work`, `smtp-sink` and `demo` from the outside: real processes, a real server."""
 
+import json
 import os
 import re
 import signal
+import smtplib
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.acceptance.desk import UAMAIL, Desk
 from tests.support.processes import until
 from tests.support.world import World, mail_only
 from uamail.mail.faults import Fault, Faults
 from uamail.mail.sink import SinkThread
+from uamail.models import AuditEvent
 
 PACE = {
     "UAMAIL_PACING__MAILBOX__BURST": "2",
@@ -66,6 +71,39 @@ def test_work_sends_to_another_relay(mailing: Desk) -> None:
         assert said.code == 0, said.err
         assert len(sink.received) == len({one.message_id for one in sink.received}) > 6
     assert states(mailing) == {"accepted"}
+
+
+def test_dry_run_foretells_and_leaves_no_trace(mailing: Desk, world: World) -> None:
+    world.route()
+    slow = Desk(mailing.home, settings={**QUICK, **PACE})
+    before = (states(slow), world.count(select(func.count()).select_from(AuditEvent)))
+
+    facts = slow.ask("work", "--dry-run", "--minutes", "90")
+    again = slow.ask("work", "--dry-run", "--minutes", "90")
+    free = slow.ask("work", "--dry-run", "--no-pacing")
+    said = slow.quick("work", "--dry-run")
+
+    president = next(one for one in facts["lanes"] if one["lane"] == "mailbox:president@gov.example")
+    # Two at once, then one an hour.
+    assert president["letters"] == 3
+    assert president["first_at"] < president["last_at"] < facts["until"]
+    assert [one["letters"] for one in again["lanes"]] == [one["letters"] for one in facts["lanes"]]
+    assert next(one for one in free["lanes"] if one["lane"] == president["lane"])["letters"] == 6
+    assert facts["whole"] is True
+    assert "nothing was sent" in said.out
+    assert before == (states(slow), world.count(select(func.count()).select_from(AuditEvent)))
+
+
+def test_dry_run_knows_what_may_go(mailing: Desk, world: World) -> None:
+    world.route()
+    real = {"UAMAIL_RELAYS__MAIN__HOST": "mx.example.org", "UAMAIL_RELAYS__MAIN__TLS": "starttls"}
+
+    unreleased = Desk(mailing.home, settings=real).ask("work", "--dry-run")
+    stopped = Desk(mailing.home, settings={"UAMAIL_MAIL__NEVER_SEND": "true"}).quick("work", "--dry-run", "--json")
+
+    assert not any(one["lane"].startswith("mailbox:") for one in unreleased["lanes"])
+    assert stopped.json["lanes"] == []
+    assert "mail.never_send is on" in stopped.err
 
 
 def test_pacing_holds_back(mailing: Desk) -> None:
@@ -158,6 +196,50 @@ def test_sink_misbehaves_on_command(mailing: Desk) -> None:
 
     assert "accepted" not in states(mailing)
     assert "refused" in states(mailing)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sink_sums_up_when_stopped(desk: Desk, tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "bad-day.toml"
+    script.write_text('[[fault]]\nstage = "dot"\ncode = 451\nfirst = 1\n')
+    words = ("--port", "0", "--maildir", str(tmp_path / "box"), "--faults", str(script), "--json")
+    command = [str(UAMAIL), "smtp-sink", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        port = int(re.findall(r":(\d+);", child.stderr.readline())[0])
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="office.example") as smtp:
+            with pytest.raises(smtplib.SMTPDataError):
+                smtp.sendmail("a@office.example", ["b@gov.example"], b"one\r\n")
+            smtp.sendmail("a@office.example", ["b@gov.example"], b"two\r\n")
+        child.send_signal(number)
+        out, _ = child.communicate(timeout=10)
+
+    facts = json.loads(out)
+    listed = [json.loads(line) for line in (tmp_path / "box" / "arrived.jsonl").read_text().splitlines()]
+    assert (child.returncode, facts["mails"], facts["connections"]) == (0, 1, 1)
+    assert facts["faults"] == {"451 at dot": 1}
+    assert [(one["sender"], one["size"], one["fault"]) for one in listed] == [("a@office.example", 5, None)]
+
+
+def test_sink_makes_its_certificate(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "sink.pem"
+
+    with sinking(desk, "--tls", "starttls", "--login", "--certificate", str(file)) as relay:
+        trust = ssl.create_default_context(cafile=str(file))
+        with smtplib.SMTP("127.0.0.1", int(relay.rpartition(":")[2]), local_hostname="office.example") as smtp:
+            smtp.starttls(context=trust)
+            smtp.login("office", "any")
+            smtp.sendmail("a@office.example", ["b@gov.example"], b"one\r\n")
+
+    assert "PRIVATE" not in file.read_text()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "relay.example"])  # noqa: S104
+def test_sink_stays_on_this_machine(desk: Desk, host: str) -> None:
+    said = desk.quick("smtp-sink", "--host", host)
+
+    assert said.code == 2
+    assert "listens on this machine only" in said.err
 
 
 def test_unknown_fault_lists_the_known(desk: Desk) -> None:

@@ -7,15 +7,17 @@ import pytest
 from sqlalchemy import Connection, event, text, update
 
 from tests.support.databases import once
-from tests.support.world import RETRY, RULES, World, terms
+from tests.support.world import RULES, World, terms
 from uamail.models import Action
-from uamail.pipeline import batching, confirmation, dispatch, outcomes, recall, routing
+from uamail.pipeline import batching, confirmation, dispatch, recall, routing
 
 ROOMS: dict[str, Callable[[Any, World], object]] = {
     "routing": lambda session, world: routing.route(session, keys=world.inst.keys, **world.when),
     "expiry": lambda session, world: recall.expire(session, **world.when),
     "sweep": lambda session, world: recall.sweep(session, **world.when),
-    "rescue": lambda session, world: outcomes.reap(session, retry=RETRY, **world.when),
+    "rescue": lambda session, world: rescue.lapsed(
+        session, fence=world.inst.fence, rules=world.inst.rescue_rules, **world.when
+    ),
     "batching": lambda session, world: batching.collect(session, rules=RULES, **world.when),
     "confirmation": lambda session, world: confirmation.confirm(session, keys=world.inst.keys, **world.when),
     "idleness of mail": lambda session, world: dispatch.unfinished(session, terms=terms(), now=world.now),
