@@ -105,7 +105,8 @@ def _written(
     """The mails by the very functions that write the real ones, then reflected."""
     for brief in briefs:
         made = _Test(delivery=brief.delivery_id, target=brief.recipient_key, language=brief.language)
-        yield _reflected(made, partial(sending.letter_mail, brief, house=inst.house, now=now), inst, tester)
+        key = inst.keys.unwrap(brief.wrapped_key)
+        yield _reflected(made, partial(sending.letter_mail, brief, key=key, house=inst.house, now=now), inst, tester)
     for notice in notices:
         made = _Test(delivery=notice.delivery_id, target=notice.occasion, language=notice.language)
         yield _reflected(made, partial(sending.notice_mail, notice, house=inst.house, now=now), inst, tester)
@@ -114,7 +115,8 @@ def _written(
 def _reflected(made: _Test, write: Callable[[], Mail], inst: Installation, tester: Mailbox) -> _Test:
     try:
         mail = reflect(write(), to=tester.addr, templates_dir=inst.settings.operator_templates)
-        return replace(made, subject=mail.subject, data=build(mail))
+        data = build(mail)
+        return replace(made, subject=mail.subject, data=inst.signer.sign(data) if inst.signer else data)
     except InputError as error:
         return replace(made, result=f"cannot be written: {error}")
 

@@ -1,7 +1,8 @@
 """Sending: briefs to bytes for the relay. No database session is open while this runs."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from uamail.letters import merge
 from uamail.letters.letter import Letter
 from uamail.mail import identity
 from uamail.mail.address import parse
+from uamail.mail.dkim import Signer
 from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.message import Mail, Party, build, content_hash, dated
 from uamail.mail.skeleton import Form, Own, Skeleton, Written
@@ -148,44 +150,84 @@ def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
     )
 
 
-def prepare(claim: Claim, source: Brief | Notice, *, house: House, now: datetime) -> Prepared:
-    """Write, serialise, check the bytes, and commit to them under a fresh salt.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A message as it was written, before it is signed and committed to; `key` is the signer's own."""
 
-    Raises InputError when it cannot be written, Revealing when a person should read it first.
-    """
+    claim: Claim
+    signer_id: int
+    key: bytes = field(repr=False)
+    message_id: str
+    recipient: str = field(repr=False)
+    data: bytes = field(repr=False)
+
+
+def draft(claim: Claim, source: Brief | Notice | None, *, house: House, relay: str, now: datetime) -> Draft | Finished:
+    """The message of a claim, its bytes checked, or the result that it cannot be written and waits for a person."""
+    try:
+        if source is None:
+            raise InputError("the signer was erased")
+        return _draft(claim, source, house=house, now=now)
+    except Revealing as error:
+        return unsent(claim, relay, error, hold="review")
+    except InputError as error:
+        return unsent(claim, relay, error, hold="unwritable")
+
+
+def _draft(claim: Claim, source: Brief | Notice, *, house: House, now: datetime) -> Draft:
     key = house.keys.unwrap(source.wrapped_key)
     message_id = house.message_id(claim.delivery_id)
     if isinstance(source, Brief):
         recipient, written = letter_bytes(source, key=key, house=house, message_id=message_id, now=now)
+        data = written.data
     else:
         mail = notice_mail(source, house=house, now=now)
-        recipient, written = mail.to[1], Written(build(mail))
-    sha256, salt = written.digest.hex(), new_salt()
-    opening = f'{{"salt":"{salt.hex()}","sha256":"{sha256}"}}'.encode()
-    marker = Marker(
-        attempt_id=claim.attempt_id,
-        message_id=message_id,
-        commitment=commitment_to_bytes(salt, sha256),
-        opening=seal_opening(key, opening, signer_id=source.signer_id, attempt_id=claim.attempt_id),
+        recipient, data = mail.to[1], build(mail)
+    return Draft(
+        claim=claim, signer_id=source.signer_id, key=key, message_id=message_id, recipient=recipient, data=data
     )
-    envelope = Envelope(house.bounce(claim.delivery_id), recipient)
-    # Both ways of writing put everything into base64: nothing is left to be escaped.
-    outgoing = Outgoing(envelope, written.data, claim.attempt_id, ready=True)
-    return Prepared(claim=claim, outgoing=outgoing, marker=marker)
+
+
+def prepare(made: Draft, data: bytes, *, house: House) -> Prepared:
+    """The draft, signed as `data`, ready to go: committed to under a fresh salt."""
+    sha256, salt = hashlib.sha256(data).hexdigest(), new_salt()
+    opening = f'{{"salt":"{salt.hex()}","sha256":"{sha256}"}}'.encode()
+    attempt_id = made.claim.attempt_id
+    marker = Marker(
+        attempt_id=attempt_id,
+        message_id=made.message_id,
+        commitment=commitment_to_bytes(salt, sha256),
+        opening=seal_opening(made.key, opening, signer_id=made.signer_id, attempt_id=attempt_id),
+    )
+    envelope = Envelope(house.bounce(made.claim.delivery_id), made.recipient)
+    # Whatever way it was written, everything is in base64: nothing is left to be escaped.
+    return Prepared(claim=made.claim, outgoing=Outgoing(envelope, data, attempt_id, ready=True), marker=marker)
 
 
 def prepared(
     claim: Claim, source: Brief | Notice | None, *, house: House, relay: str, now: datetime
 ) -> Prepared | Finished:
-    """The message of a claim, or the result that it cannot be written and waits for a person."""
-    try:
-        if source is None:
-            raise InputError("the signer was erased")
-        return prepare(claim, source, house=house, now=now)
-    except Revealing as error:
-        return unsent(claim, relay, error, hold="review")
-    except InputError as error:
-        return unsent(claim, relay, error, hold="unwritable")
+    """One message from its claim to ready, where nobody signs."""
+    made = draft(claim, source, house=house, relay=relay, now=now)
+    return made if isinstance(made, Finished) else prepare(made, made.data, house=house)
+
+
+def prepared_all(
+    claims: Sequence[Claim],
+    sources: Mapping[int, Brief | Notice],
+    *,
+    house: House,
+    signer: Signer,
+    pool: Executor,
+    threads: int,
+    relay: str,
+    now: datetime,
+) -> list[Prepared | Finished]:
+    """The same for many at once, signed by threads, in the order of the claims."""
+    drafts = [draft(one, sources.get(one.delivery_id), house=house, relay=relay, now=now) for one in claims]
+    unsigned = [one for one in drafts if isinstance(one, Draft)]
+    signed = iter(signer.sign_all([one.data for one in unsigned], pool=pool, threads=threads))
+    return [prepare(one, next(signed), house=house) if isinstance(one, Draft) else one for one in drafts]
 
 
 def unsent(claim: Claim, relay: str, error: Exception, *, hold: str | None = None) -> Finished:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, text, update
 from tests.support.databases import once
 from tests.support.world import RULES, World, terms
 from uamail.models import Action
-from uamail.pipeline import batching, confirmation, dispatch, recall, routing
+from uamail.pipeline import batching, confirmation, dispatch, recall, rescue, routing
 
 ROOMS: dict[str, Callable[[Any, World], object]] = {
     "routing": lambda session, world: routing.route(session, keys=world.inst.keys, **world.when),
