@@ -2,39 +2,24 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
-from uamail import db
 from uamail.errors import RelayError
-from uamail.installation import Installation
 from uamail.journal import Answer, Journal
-from uamail.mail.dkim import Signer
 from uamail.mail.envelope import Outgoing
 from uamail.mail.reply import scrub
 from uamail.mail.transport import Outcome, Transport
-from uamail.models.delivery import SUPPORTER
-from uamail.pipeline import dispatch, outcomes, receipts, sending, writing
-from uamail.pipeline.claim import Claim, Finished, Marker
+from uamail.pipeline import sending
+from uamail.pipeline.claim import Claim, Finished
 from uamail.pipeline.receipts import Notice
 from uamail.pipeline.sending import Prepared
 from uamail.pipeline.writing import Brief
+from workers import chunk
 from workers.broker import Stopping, installation, stopping, worker_name
-
-# Seconds until a commit that failed is tried again: a database needs a few to come back.
-PATIENCE = 0.5
-
-_log = structlog.get_logger()
-
-Sources = Mapping[int, Brief | Notice]
 
 
 class Shift:
@@ -113,7 +98,7 @@ class Shift:
     async def begin(self, key: int) -> None:
         marker = self._made[key].marker
         if self._journal is None:
-            await asyncio.to_thread(_mark, self._inst, marker)
+            await asyncio.to_thread(chunk.mark, self._inst, marker)
         else:
             assert marker.commitment is not None
             await self._journal.begin(key, commitment=marker.commitment, opening=marker.opening)
@@ -163,7 +148,7 @@ class Shift:
         if self._open and time.monotonic() > self._ends:
             self._drained = True
             return
-        claimed, sources, self._now = await asyncio.to_thread(_claim, self._inst, self._lane_id, self.worker)
+        claimed, sources, self._now = await asyncio.to_thread(chunk.claim, self._inst, self._lane_id, self.worker)
         ours = {one.attempt_id: one for one in claimed.claims}
         self._open.update(ours)
         self._waiting.update(ours)
@@ -171,7 +156,7 @@ class Shift:
             self._sources.update(sources)
             self._claims.extend(claimed.claims)
         else:
-            self._claims.extend(await asyncio.to_thread(_signed, self._inst, claimed.claims, sources, self._now))
+            self._claims.extend(await asyncio.to_thread(chunk.signed, self._inst, claimed.claims, sources, self._now))
         if not claimed.claims:
             self._drained, self.again_at = True, claimed.again_at
 
@@ -195,7 +180,7 @@ class Shift:
     async def _record(self) -> None:
         while self._results:
             some, self._results = self._results, []
-            await asyncio.to_thread(_record, self._inst, some)
+            await asyncio.to_thread(chunk.record, self._inst, some)
             keys = [one.claim.attempt_id for one in some]
             for key in keys:
                 self._open.pop(key, None)
@@ -230,7 +215,7 @@ class Shift:
             await asyncio.sleep(lease.total_seconds() / 3)
             # A missed beat is no harm: there are two more before the lease lapses.
             with contextlib.suppress(DBAPIError):
-                await asyncio.to_thread(_renew, self._inst, list(self._open.values()), lease)
+                await asyncio.to_thread(chunk.renew, self._inst, list(self._open.values()), lease)
 
 
 def _answer(outcome: Outcome) -> Answer:
@@ -244,63 +229,3 @@ def _answer(outcome: Outcome) -> Answer:
         tls=outcome.tls,
         relay=outcome.relay,
     )
-
-
-def _claim(inst: Installation, lane_id: int, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
-    """Claims, committed, and what their letters are made of."""
-    with inst.db.scope() as session:
-        claimed = dispatch.claim(session, lane_id, terms=inst.terms, worker=worker, now=db.now(session))
-    with inst.db.reading() as session:
-        now = db.now(session)
-        letters = [one.delivery_id for one in claimed.claims if one.kind not in SUPPORTER]
-        mails = [one.delivery_id for one in claimed.claims if one.kind in SUPPORTER]
-        sources: dict[int, Brief | Notice] = {}
-        sources.update({one.delivery_id: one for one in writing.briefs(session, letters)} if letters else {})
-        sources.update({one.delivery_id: one for one in receipts.notices(session, mails)} if mails else {})
-    return claimed, sources, now
-
-
-def _signed(inst: Installation, claims: Sequence[Claim], sources: Sources, now: datetime) -> list[Prepared | Finished]:
-    """Written and signed: OpenSSL takes ten times as long as everything else, and runs in all cores."""
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        return sending.prepared_all(
-            claims,
-            sources,
-            house=inst.house,
-            signer=cast(Signer, inst.signer),
-            pool=pool,
-            threads=threads,
-            relay=inst.relay.name,
-            now=now,
-        )
-
-
-def _mark(inst: Installation, marker: Marker) -> None:
-    with inst.db.scope() as session:
-        outcomes.begin(session, marker, now=db.now(session))
-
-
-def _renew(inst: Installation, claims: Sequence[Claim], lease: timedelta) -> None:
-    with inst.db.scope() as session:
-        dispatch.renew(session, claims, lease=lease, now=db.now(session))
-
-
-def _record(inst: Installation, results: Sequence[Finished]) -> None:
-    """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
-    ends: float | None = None
-    while True:
-        try:
-            return _commit(inst, results)
-        except DBAPIError as error:
-            if stopping.is_set():
-                ends = ends or time.monotonic() + inst.settings.work.stop_seconds
-            if ends is not None and time.monotonic() > ends:
-                raise
-            _log.error("results not recorded yet", error=type(error.orig).__name__, n=len(results))
-            time.sleep(PATIENCE)
-
-
-def _commit(inst: Installation, results: Sequence[Finished]) -> None:
-    with inst.db.scope() as session:
-        outcomes.finish(session, results, retry=inst.settings.retry, now=db.now(session), actor=worker_name())

@@ -1,0 +1,89 @@
+"""What a shift has done in threads: chunks of letters claimed, signed and recorded, each in one transaction."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from uamail import db
+from uamail.installation import Installation
+from uamail.mail.dkim import Signer
+from uamail.models.delivery import SUPPORTER
+from uamail.pipeline import dispatch, outcomes, receipts, sending, writing
+from uamail.pipeline.claim import Claim, Finished, Marker
+from uamail.pipeline.receipts import Notice
+from uamail.pipeline.sending import Prepared
+from uamail.pipeline.writing import Brief
+from workers.broker import stopping, worker_name
+
+# Seconds until a commit that failed is tried again: a database needs a few to come back.
+PATIENCE = 0.5
+
+_log = structlog.get_logger()
+
+Sources = Mapping[int, Brief | Notice]
+
+
+def claim(inst: Installation, lane_id: int, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
+    """Claims, committed, and what their letters are made of."""
+    with inst.db.scope() as session:
+        claimed = dispatch.claim(session, lane_id, terms=inst.terms, worker=worker, now=db.now(session))
+    with inst.db.reading() as session:
+        now = db.now(session)
+        letters = [one.delivery_id for one in claimed.claims if one.kind not in SUPPORTER]
+        mails = [one.delivery_id for one in claimed.claims if one.kind in SUPPORTER]
+        sources: dict[int, Brief | Notice] = {}
+        sources.update({one.delivery_id: one for one in writing.briefs(session, letters)} if letters else {})
+        sources.update({one.delivery_id: one for one in receipts.notices(session, mails)} if mails else {})
+    return claimed, sources, now
+
+
+def signed(inst: Installation, claims: Sequence[Claim], sources: Sources, now: datetime) -> list[Prepared | Finished]:
+    """Written and signed: OpenSSL takes ten times as long as everything else, and runs in all cores."""
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        return sending.prepared_all(
+            claims,
+            sources,
+            house=inst.house,
+            signer=cast(Signer, inst.signer),
+            pool=pool,
+            threads=threads,
+            relay=inst.relay.name,
+            now=now,
+        )
+
+
+def mark(inst: Installation, marker: Marker) -> None:
+    with inst.db.scope() as session:
+        outcomes.begin(session, marker, now=db.now(session))
+
+
+def renew(inst: Installation, claims: Sequence[Claim], lease: timedelta) -> None:
+    with inst.db.scope() as session:
+        dispatch.renew(session, claims, lease=lease, now=db.now(session))
+
+
+def record(inst: Installation, results: Sequence[Finished]) -> None:
+    """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
+    ends: float | None = None
+    while True:
+        try:
+            return _commit(inst, results)
+        except DBAPIError as error:
+            if stopping.is_set():
+                ends = ends or time.monotonic() + inst.settings.work.stop_seconds
+            if ends is not None and time.monotonic() > ends:
+                raise
+            _log.error("results not recorded yet", error=type(error.orig).__name__, n=len(results))
+            time.sleep(PATIENCE)
+
+
+def _commit(inst: Installation, results: Sequence[Finished]) -> None:
+    with inst.db.scope() as session:
+        outcomes.finish(session, results, retry=inst.settings.retry, now=db.now(session), actor=worker_name())
