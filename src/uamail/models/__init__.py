@@ -9,6 +9,7 @@ from uamail.models.base import Base
 from uamail.models.batch import Batch, BatchFile, Piece
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
+from uamail.models.incoming import Incoming
 from uamail.models.lane import Lane, Limit
 from uamail.models.office import Office
 from uamail.models.operator import Operator
@@ -35,6 +36,7 @@ __all__ = [
     "Exclusion",
     "Hold",
     "ImportRun",
+    "Incoming",
     "Lane",
     "Limit",
     "ModelLetter",
