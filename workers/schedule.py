@@ -18,7 +18,8 @@ from uamail import db
 from uamail.errors import RuleRefused, UamailError
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
-from uamail.pipeline import batching, confirmation, dispatch, outcomes, recall, rendering, routing, sequencing
+from uamail.pipeline import batching, bounces, confirmation, dispatch, outcomes, recall, rendering, routing, sequencing
+from workers.bounces import Poll
 from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
 from workers.printing import render
@@ -31,9 +32,11 @@ class Schedule:
 
     def __init__(self) -> None:
         self._frontier = Frontier()
+        self._poll = Poll()
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
+        self._poll.send()
         try:
             while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
                 pass
@@ -51,6 +54,7 @@ class Schedule:
             recall.expire(session, **when)
             recall.sweep(session, **when)
             outcomes.reap(session, retry=inst.settings.retry, **when)
+            bounces.tend(session, terms=inst.bounce_terms, **when)
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)

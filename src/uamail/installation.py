@@ -9,9 +9,11 @@ from pathlib import Path
 from uamail import settings as setting
 from uamail.db import Database, migrate
 from uamail.errors import NotFound, RuleRefused, SettingError
+from uamail.mail.incoming.imap import Account
 from uamail.mail.relay import Relay, Timeouts
 from uamail.pacing import Rate, Rates
 from uamail.paths import Home
+from uamail.pipeline import bounces
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.dispatch import Terms
 from uamail.pipeline.sending import House
@@ -94,6 +96,36 @@ class Installation:
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
             never_send=self.settings.mail.never_send,
+        )
+
+    @cached_property
+    def bounce_terms(self) -> bounces.Terms:
+        chosen = self.settings.bounces
+        return bounces.Terms(
+            keys=self.keys,
+            domain=self.settings.mail.domain,
+            full_wait=timedelta(hours=chosen.full_hours),
+            full_retries=chosen.full_retries,
+        )
+
+    @cached_property
+    def bounce_maildir(self) -> Path | None:
+        return self.home.root / self.settings.bounces.maildir if self.settings.bounces.maildir else None
+
+    @cached_property
+    def bounce_account(self) -> Account | None:
+        """The IMAP folder for what comes back. Raises SettingError when its password cannot be read."""
+        chosen = self.settings.bounces.imap
+        if not chosen.host:
+            return None
+        return Account(
+            host=chosen.host,
+            port=chosen.port,
+            username=chosen.username,
+            password=self.settings.secret("bounces.imap.password_file", chosen.password_file).get_secret_value(),
+            folder=chosen.folder,
+            done_folder=chosen.done_folder,
+            ca_file=chosen.ca_file or None,
         )
 
     @cached_property

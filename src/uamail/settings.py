@@ -85,6 +85,27 @@ class PrintSettings(_Section):
     preflight_share: float = Field(ge=0, le=1)
 
 
+class ImapSettings(_Section):
+    host: str
+    port: int = Field(ge=1, le=65535)
+    username: str
+    password_file: str
+    folder: str
+    done_folder: str
+    ca_file: str
+
+
+class BounceSettings(_Section):
+    maildir: str
+    poll_seconds: float = Field(gt=0)
+    full_hours: float = Field(gt=0)
+    full_retries: int = Field(ge=0)
+    ses_topic: str
+    mailgun_key_file: str
+    postmark_password_file: str
+    imap: ImapSettings
+
+
 class ReleaseSettings(_Section):
     second_person: bool
 
@@ -116,6 +137,7 @@ class Settings(BaseSettings):
     retry: RetrySettings
     work: WorkSettings
     print: PrintSettings
+    bounces: BounceSettings
     release: ReleaseSettings
     intake: ImportSettings
     audit: AuditSettings
@@ -149,13 +171,15 @@ class Settings(BaseSettings):
     def relay_password(self, name: str) -> SecretStr | None:
         """The password of a relay from its file, which nobody else may read."""
         path = self.relays[name].password_file
-        if not path:
-            return None
+        return self.secret(f"relays.{name}.password_file", path) if path else None
+
+    def secret(self, key: str, path: str) -> SecretStr:
+        """The secret in the file that setting `key` names, relative to the home. Raises SettingError."""
         file = self.home.root / path
-        if not file.is_file():
-            raise SettingError(f"relays.{name}.password_file", path, "write the password into that file, mode 0600")
+        if not path or not file.is_file():
+            raise SettingError(key, path, "write the password into that file, mode 0600")
         if file.stat().st_mode & 0o077:
-            raise SettingError(f"relays.{name}.password_file", path, f"others can read it: chmod 600 {path}")
+            raise SettingError(key, path, f"others can read it: chmod 600 {path}")
         return SecretStr(file.read_text().strip())
 
 
