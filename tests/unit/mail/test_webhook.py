@@ -165,7 +165,7 @@ def event(**changes: Any) -> dict[str, Any]:
     }
 
 
-def mailgun(said: dict[str, Any], *, at: datetime = NOW, now: datetime = NOW, **changes: str) -> hooks.Notice | None:
+def mailgun(said: dict[str, Any], *, at: datetime = NOW, now: datetime = NOW, **changes: Any) -> hooks.Notice | None:
     stamp, token = str(int(at.timestamp())), "0" * 50
     signature = hmac.new(KEY.encode(), f"{stamp}{token}".encode(), "sha256").hexdigest()
     signed = {"timestamp": stamp, "token": token, "signature": signature, **changes}
@@ -197,7 +197,7 @@ def test_other_event_of_mailgun_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"signature": "0" * 64}, {"token": "1" * 50}, {"timestamp": "1"}, {"token": ""}])
-def test_changed_event_of_mailgun_is_refused(changes: dict[str, str]) -> None:
+def test_changed_event_of_mailgun_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Forged, match="signature"):
         mailgun(event(), **changes)
 
@@ -276,13 +276,12 @@ def test_unset_secrets_let_nobody_in() -> None:
 def test_odd_bodies_are_refused(body: bytes) -> None:
     call = Call({"authorization": "Basic " + base64.b64encode(LOGIN.encode()).decode()}, body)
 
-    for read in (
-        lambda: hooks.ses(call, topic=TOPIC, certificate=signer()[0], now=NOW),
-        lambda: hooks.mailgun(call, key=KEY, now=NOW),
-        lambda: hooks.postmark(call, login=LOGIN),
-    ):
-        with pytest.raises(InputError):
-            read()
+    with pytest.raises(InputError):
+        hooks.ses(call, topic=TOPIC, certificate=signer()[0], now=NOW)
+    with pytest.raises(InputError):
+        hooks.mailgun(call, key=KEY, now=NOW)
+    with pytest.raises(InputError):
+        hooks.postmark(call, login=LOGIN)
 
 
 VALUES = st.recursive(

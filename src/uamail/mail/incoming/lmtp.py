@@ -20,15 +20,32 @@ _LAST_DOT = b".\r\n"
 async def serve(deliver: Deliver, *, port: int, host: str = "127.0.0.1", ready: Callable[[int], None]) -> None:
     """Serve until cancelled; `ready` is told the port, which 0 leaves to the system."""
 
+    talks = set[asyncio.Task[None]]()
+
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-            await _Dialogue(deliver, reader, writer).talk()
-        writer.close()
+        talk = asyncio.create_task(_talk(deliver, reader, writer))
+        talks.add(talk)
+        talk.add_done_callback(talks.discard)
 
     server = await asyncio.start_server(one, host, port, limit=_CHUNK)
-    async with server:
+    try:
         ready(server.sockets[0].getsockname()[1])
         await server.serve_forever()
+    finally:
+        # What is half received is not acknowledged: the mail server comes again.
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def _talk(deliver: Deliver, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            await _Dialogue(deliver, reader, writer).talk()
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        writer.transport.abort()
 
 
 class _Dialogue:
@@ -82,7 +99,8 @@ class _Dialogue:
             await self._say("503 5.5.1 no recipients")
             return
         await self._say("354 go on")
-        data = await self._content()
+        async with asyncio.timeout(2 * SECONDS):
+            data = await self._content()
         # One reply for each recipient, in their order, and only when its row is committed (RFC 2033 4.2).
         for recipient in self._recipients:
             await self._say(await self._kept(data, recipient))
@@ -108,7 +126,8 @@ class _Dialogue:
         return "250 2.0.0 kept"
 
     async def _line(self) -> str:
-        line = await asyncio.wait_for(self._reader.readuntil(b"\n"), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            line = await self._reader.readuntil(b"\n")
         return line.decode("utf-8", "replace").strip()
 
     async def _content(self) -> bytes | None:
@@ -126,7 +145,7 @@ class _Dialogue:
     async def _piece(self) -> tuple[bytes, bool]:
         """A line with its CR LF, or so much of a long one as the buffer holds."""
         try:
-            return await asyncio.wait_for(self._reader.readuntil(b"\r\n"), SECONDS), True
+            return await self._reader.readuntil(b"\r\n"), True
         except asyncio.LimitOverrunError as error:
             return await self._reader.readexactly(max(error.consumed, 1)), False
 

@@ -42,8 +42,11 @@ def _read(path: Path) -> bytes | None:
         if path.is_symlink():
             return None
         raise OutsideError(f"a message in {path.parent} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+        return file.read(MAX_BYTES)
 
 
 def _seen(folder: Path, name: str) -> None:
