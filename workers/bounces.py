@@ -5,7 +5,7 @@ import time
 
 import dramatiq
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from uamail import db
 from uamail.errors import UamailError
@@ -58,10 +58,15 @@ def _imap() -> None:
 
 
 def _keep(item: Item, source: str) -> None:
+    """Commit a message, then mark it; one that cannot be kept stays unread and stops no other."""
     inst = installation()
     one = bounces.arrived(item.data, source=source, keys=inst.keys)
-    with inst.db.scope() as session:
-        bounces.take(session, one, terms=inst.bounce_terms, now=db.now(session), actor=worker_name())
+    try:
+        with inst.db.scope() as session:
+            bounces.take(session, one, terms=inst.bounce_terms, now=db.now(session), actor=worker_name())
+    except (UamailError, DataError) as error:
+        _log.error("incoming message not kept", source=source, key=one.key, error=type(error).__name__)
+        return
     item.done()
 
 

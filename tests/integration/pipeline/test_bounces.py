@@ -20,6 +20,7 @@ from uamail.pacing import Rate, Rates, microseconds
 from uamail.pipeline import bounces, confirmation
 from uamail.pipeline.bounces import Arrived, Terms
 from uamail.pipeline.claim import Claim
+from uamail.queries import status
 
 GOVERNOR = "mailbox:governor@xugou.example"
 
@@ -282,6 +283,25 @@ def test_proof_of_delivery_is_on_record(signed: World) -> None:
     assert spans == [("delivery", claim.delivery_id, claim.delivery_id)]
 
 
+ODD = "\0 \ud800 \u202e é".encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("source", ["maildir", "mailgun"])
+def test_odd_characters_can_be_kept(signed: World, source: str) -> None:
+    claim = accepted(signed)
+    data = of(signed, claim.delivery_id, failed("5.1.1", "550 no"))
+    one = bounces.arrived(data.replace(b"550 no", b"550 " + ODD), source=source, keys=signed.inst.keys)
+    answer = by_name("answer").data.replace(b"president@", b"pres\0ident@").replace(b"<0123", b"<\0")
+    other = bounces.arrived(answer, source=source, keys=signed.inst.keys)
+
+    with signed.scope() as session:
+        bounces.take(session, one, terms=terms(signed), **signed.when)
+        bounces.take(session, other, terms=terms(signed), **signed.when)
+
+    assert state(signed, claim) == "bounced"
+    assert [row.diagnostic for row in rows(signed) if row.diagnostic] != []
+
+
 # ── supporters
 
 
@@ -466,6 +486,8 @@ def test_letters_that_came_back_go_by_post(signed: World) -> None:
         paper(signed)
     signed.collect()
     assert signed.states(Delivery.channel == "print") == {"batched": 3}
+    with signed.inst.db.reading() as session:
+        assert status.status(session, signed.action(session)).differences == ()
 
 
 @once

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
@@ -60,11 +61,9 @@ def address(message: Message, name: str) -> str:
 
 def _decoded(raw: object) -> str:
     text = str(raw)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    try:
+    with suppress(Exception):  # an encoded word that is none: shown as it stands
         text = str(make_header(decode_header(text)))
-    except Exception:  # an encoded word that is none: shown as it stands
-        text = text.replace("\0", "")
-    return " ".join(text.split())
+    return " ".join(text.replace("\0", "").split())
 
 
 def parts(message: Message, depth: int = 0) -> Iterator[Message]:

@@ -28,6 +28,16 @@ class Report:
     partial: bool = False
     sender: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        for name in ("status", "diagnostic", "sender"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, plain(text))
+
+
+def plain(text: str) -> str:
+    """Without what no database takes: NUL, and halves of characters that JSON can name."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
 
 def bounce_addresses(*texts: str) -> tuple[str, ...]:
     """Everything in `texts` that has the shape of a bounce address, in lower case, in order, once each."""
@@ -37,4 +47,4 @@ def bounce_addresses(*texts: str) -> tuple[str, ...]:
 
 def message_ids(*texts: str) -> tuple[str, ...]:
     """Everything in `texts` that has the shape of a Message-ID with its angle brackets, in order, once each."""
-    return tuple(dict.fromkeys(one for text in texts for one in _MESSAGE_ID.findall(text)))[:_MOST]
+    return tuple(dict.fromkeys(one for text in texts for one in _MESSAGE_ID.findall(plain(text))))[:_MOST]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uamail.errors import InputError
-from uamail.mail.incoming.report import Report
+from uamail.mail.incoming.report import Report, plain
 
 MAX_BODY = 1 << 20
 
@@ -63,4 +63,4 @@ def at(data: Any, *path: str) -> Any:
 def word(data: Any, *path: str, most: int = 1000) -> str:
     """The text at a path, or nothing; a number is written out."""
     found = at(data, *path)
-    return str(found)[:most] if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    return plain(str(found)[:most]) if isinstance(found, str | int) and not isinstance(found, bool) else ""
