@@ -13,7 +13,7 @@ from tests import docs_generated, docs_source
 from tests.docs_pages import DOCS, ROOT, RUN, anchors, blocks, codes, links, pages, rows, section, text_of
 from tests.docs_session import Ran, reader
 from uamail.letters.person import LEVELS
-from uamail.models import appeal, attempt, batch, delivery
+from uamail.models import appeal, attempt, batch, delivery, incoming
 from uamail.models.delivery import HOLD_REASONS, Exclusion
 from uamail.models.release import Release
 from uamail.settings import Settings
@@ -30,6 +30,8 @@ STATES = {
     "Hold reasons": HOLD_REASONS,
     "Appeal states": appeal.STATES,
     "Attempt outcomes": attempt.OUTCOMES,
+    "Incoming kinds": incoming.KINDS,
+    "Incoming states": incoming.STATES,
     "Batch states": batch.STATES,
     "Piece states": batch.PIECE_STATES,
     "Disclosure levels": LEVELS,

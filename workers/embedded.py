@@ -29,10 +29,10 @@ def main() -> int:
     # Imported here: the layout child imports this file too, and needs none of it.
     from dramatiq import Worker
 
-    from workers import mail, printing, schedule
+    from workers import bounces, mail, printing, schedule
     from workers.broker import broker, installation, stopping
 
-    for actor in (mail.drain, printing.render):
+    for actor in (mail.drain, printing.render, bounces.read):
         broker.declare_queue(actor.queue_name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

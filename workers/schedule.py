@@ -18,7 +18,8 @@ from uamail import db
 from uamail.errors import RuleRefused, UamailError
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
-from uamail.pipeline import batching, confirmation, dispatch, recall, rendering, rescue, routing, sequencing
+from uamail.pipeline import batching, bounces, confirmation, dispatch, recall, rendering, rescue, routing, sequencing
+from workers.bounces import Poll
 from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
 from workers.printing import render
@@ -33,9 +34,11 @@ class Schedule:
     def __init__(self) -> None:
         self._frontier = Frontier()
         self._follower = Follower()
+        self._poll = Poll()
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
+        self._poll.send()
         try:
             _rescue()
             while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
@@ -55,6 +58,7 @@ class Schedule:
             recall.expire(session, **when)
             recall.sweep(session, **when)
             rescue.lapsed(session, fence=inst.fence, rules=inst.rescue_rules, **when)
+            bounces.tend(session, terms=inst.bounce_terms, **when)
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)

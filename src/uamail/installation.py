@@ -14,11 +14,12 @@ from uamail.errors import InputError, NotFound, RuleRefused, SettingError
 from uamail.journal import Book, Journals
 from uamail.mail import dkimkey
 from uamail.mail.dkim import Signer, SigningKey
+from uamail.mail.incoming.imap import Account
 from uamail.mail.relay import Relay, Timeouts
 from uamail.mail.route import EVERYWHERE, Route
 from uamail.pacing import Rate, Rates
 from uamail.paths import Home
-from uamail.pipeline import rescue
+from uamail.pipeline import bounces, rescue
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.dispatch import Terms
 from uamail.pipeline.reconciling import Rules as LogRules
@@ -171,6 +172,36 @@ class Installation:
             return ZoneInfo(name) if name else _own_zone()
         except (KeyError, ValueError, OSError) as error:
             raise SettingError("reconcile.zone", name, "write an IANA name like Europe/London") from error
+
+    @cached_property
+    def bounce_terms(self) -> bounces.Terms:
+        chosen = self.settings.bounces
+        return bounces.Terms(
+            keys=self.keys,
+            domain=self.settings.mail.domain,
+            full_wait=timedelta(hours=chosen.full_hours),
+            full_retries=chosen.full_retries,
+        )
+
+    @cached_property
+    def bounce_maildir(self) -> Path | None:
+        return self.home.root / self.settings.bounces.maildir if self.settings.bounces.maildir else None
+
+    @cached_property
+    def bounce_account(self) -> Account | None:
+        """The IMAP folder for what comes back. Raises SettingError when its password cannot be read."""
+        chosen = self.settings.bounces.imap
+        if not chosen.host:
+            return None
+        return Account(
+            host=chosen.host,
+            port=chosen.port,
+            username=chosen.username,
+            password=self.settings.secret("bounces.imap.password_file", chosen.password_file).get_secret_value(),
+            folder=chosen.folder,
+            done_folder=chosen.done_folder,
+            ca_file=chosen.ca_file or None,
+        )
 
     @cached_property
     def print_rules(self) -> Rules:

@@ -143,6 +143,27 @@ class PrintSettings(_Section):
     preflight_share: float = Field(ge=0, le=1)
 
 
+class ImapSettings(_Section):
+    host: str
+    port: int = Field(ge=1, le=65535)
+    username: str
+    password_file: str
+    folder: str
+    done_folder: str
+    ca_file: str
+
+
+class BounceSettings(_Section):
+    maildir: str
+    poll_seconds: float = Field(gt=0)
+    full_hours: float = Field(gt=0)
+    full_retries: int = Field(ge=0)
+    ses_topic: str
+    mailgun_key_file: str
+    postmark_password_file: str
+    imap: ImapSettings
+
+
 class ReleaseSettings(_Section):
     second_person: bool
 
@@ -177,6 +198,7 @@ class Settings(BaseSettings):
     work: WorkSettings
     journal: JournalSettings
     print: PrintSettings
+    bounces: BounceSettings
     release: ReleaseSettings
     intake: ImportSettings
     audit: AuditSettings
@@ -210,10 +232,11 @@ class Settings(BaseSettings):
     def relay_password(self, name: str) -> SecretStr | None:
         """The password of a relay from its file, which nobody else may read."""
         path = self.relays[name].password_file
-        if not path:
-            return None
-        remedy = "write the password into that file, mode 0600"
-        return SecretStr(self._secret(f"relays.{name}.password_file", path, remedy).decode().strip())
+        return self.secret(f"relays.{name}.password_file", path) if path else None
+
+    def secret(self, key: str, path: str) -> SecretStr:
+        """The password in the file that setting `key` names, relative to the home. Raises SettingError."""
+        return SecretStr(self._secret(key, path, "write the password into that file, mode 0600").decode().strip())
 
     @property
     def dkim_domain(self) -> str:
@@ -228,7 +251,7 @@ class Settings(BaseSettings):
     def _secret(self, key: str, path: str, remedy: str) -> bytes:
         """What a file holds that nobody else may read."""
         file = self.home.root / path
-        if not file.is_file():
+        if not path or not file.is_file():
             raise SettingError(key, path, remedy)
         if file.stat().st_mode & 0o077:
             raise SettingError(key, path, f"others can read it: chmod 600 {path}")

@@ -11,6 +11,7 @@ from uamail.cli import (
     appeals,
     audit,
     batch,
+    bounces,
     delivery,
     demo,
     dkim,
@@ -47,6 +48,7 @@ app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(batch.app, name="batch")
+app.add_typer(bounces.app, name="bounces")
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(suppression.app, name="suppression")

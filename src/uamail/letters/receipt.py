@@ -10,8 +10,8 @@ from uamail.letters import statewords
 from uamail.letters.language import direction, match
 from uamail.letters.words import MailWords, mail_words
 
-# Which folder of templates speaks on which occasion: nothing more happens by itself; posted; held.
-OCCASIONS: Mapping[str, str] = {"settled": "receipt", "posted": "receipt", "held": "notice"}
+# Which folder of templates speaks on which occasion: nothing more happens by itself; posted; held; came back.
+OCCASIONS: Mapping[str, str] = {"settled": "receipt", "posted": "receipt", "held": "notice", "bounced": "notice"}
 _FALLBACK = "en"
 
 

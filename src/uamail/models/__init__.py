@@ -9,6 +9,7 @@ from uamail.models.base import Base
 from uamail.models.batch import Batch, BatchFile, Piece
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
+from uamail.models.incoming import Incoming
 from uamail.models.lane import Lane, Limit, Turn
 from uamail.models.maillog import LogRead, LogTrace
 from uamail.models.office import Office
@@ -36,6 +37,7 @@ __all__ = [
     "Exclusion",
     "Hold",
     "ImportRun",
+    "Incoming",
     "Lane",
     "Limit",
     "LogRead",

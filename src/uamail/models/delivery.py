@@ -41,6 +41,7 @@ HOLD_REASONS = (
     "language",
     "deferred",
     "unwritable",
+    "bounced",
 )
 # decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
 MOVES: Mapping[str, tuple[str, ...]] = {
@@ -134,7 +135,7 @@ class Delivery(Base):
     # A target's key, or "signer"; never null, or receipts could double (NULLs are distinct in a unique index).
     recipient_key: Mapped[str]
     channel: Mapped[str]
-    # Tells receipts of one appeal apart: "settled", "posted", "held"; empty for letters.
+    # Tells receipts of one appeal apart: "settled", "posted", "held", "bounced"; empty for letters.
     occasion: Mapped[str] = mapped_column(default="")
     language: Mapped[str]
     state: Mapped[str]

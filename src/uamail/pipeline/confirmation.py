@@ -29,9 +29,9 @@ def confirm(session: Session, *, keys: Keyring, now: datetime, actor: str, limit
     ids = [one.id for one in appeals]
     session.execute(update(Appeal).where(Appeal.id.in_(ids)).values(touched=False))
     states = _states(session, ids)
-    due = [(one, occasion) for one in appeals if (occasion := _occasion(one, states.get(one.id, []))) is not None]
     told = _told(session, ids)
-    _queue(session, [(one, what) for one, what in due if (one.id, what) not in told], keys=keys, now=now, actor=actor)
+    due = [(one, what) for one in appeals if (what := _news(one, states.get(one.id, []), told)) is not None]
+    _queue(session, due, keys=keys, now=now, actor=actor)
     return len(ids)
 
 
@@ -52,6 +52,18 @@ def _states(session: Session, appeal_ids: Sequence[int]) -> dict[int, list[tuple
     for appeal_id, state, batch_state in session.execute(query):
         found.setdefault(appeal_id or 0, []).append((state, batch_state))
     return found
+
+
+def _news(one: Appeal, states: Sequence[tuple[str, str | None]], told: set[tuple[int, str]]) -> str | None:
+    """The occasion to write now, or None when there is none or the supporter has heard of it.
+
+    A letter that came back comes first, once; that mail says where the others stand as well.
+    """
+    occasion = _occasion(one, states)
+    came_back = occasion is not None and any(state == "bounced" for state, _ in states)
+    if came_back and (one.id, "bounced") not in told:
+        return "bounced"
+    return None if (one.id, occasion) in told else occasion
 
 
 def _occasion(one: Appeal, states: Sequence[tuple[str, str | None]]) -> str | None:
@@ -112,7 +124,7 @@ def _row(session: Session, one: Appeal, occasion: str, email: str, keys: Keyring
         )
     ).first()
     return {
-        "kind": "notice" if occasion == "held" else "receipt",
+        "kind": "notice" if occasion in ("held", "bounced") else "receipt",
         "action_id": one.action_id,
         "revision_id": one.revision_id,
         "office_id": one.office_id,

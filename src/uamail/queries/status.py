@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from uamail.models import Action, Appeal, Counter, Delivery, Exclusion, Target
 from uamail.models.delivery import LETTERS, SUPPORTER
@@ -102,8 +102,11 @@ def _excluded(session: Session, action_id: int) -> Cells:
 
 
 def _expected(session: Session, action_id: int, routed: Mapping[int, int]) -> Tally[tuple[str, str]]:
-    """How many letters each target and channel must have: one for every routed appeal of its revisions."""
-    expected: Tally[tuple[str, str]] = Tally()
+    """How many letters each target and channel must have: one for every routed appeal of its revisions.
+
+    Beyond a target's own channels: one on paper for every e-mail that a person replaced by it.
+    """
+    expected: Tally[tuple[str, str]] = _replaced(session, action_id)
     targets = session.execute(
         select(Target.revision_id, Target.key, Target.channels).where(Target.action_id == action_id)
     )
@@ -111,6 +114,29 @@ def _expected(session: Session, action_id: int, routed: Mapping[int, int]) -> Ta
         for channel in channels:
             expected[key, channel] += routed.get(revision_id, 0)
     return expected
+
+
+def _replaced(session: Session, action_id: int) -> Tally[tuple[str, str]]:
+    """E-mails beside which there is a letter on paper, to targets that have no paper of their own."""
+    paper = aliased(Delivery)
+    query = (
+        select(Target.key, Target.channels, func.count())
+        .select_from(Delivery)
+        .join(
+            paper,
+            (paper.appeal_id == Delivery.appeal_id)
+            & (paper.recipient_key == Delivery.recipient_key)
+            & (paper.kind == Delivery.kind),
+        )
+        .join(Target, Target.id == paper.target_id)
+        .where(Delivery.action_id == action_id, Delivery.channel == "mail", paper.channel == "print")
+        .group_by(Target.id, Target.key)
+    )
+    found: Tally[tuple[str, str]] = Tally()
+    for key, channels, n in session.execute(query):
+        if "print" not in channels:
+            found[key, "print"] += n
+    return found
 
 
 def _unbalanced(expected: Tally[tuple[str, str]], deliveries: Cells, excluded: Cells) -> list[str]:

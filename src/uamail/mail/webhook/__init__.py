@@ -1,0 +1,1 @@
+"""What mail providers call us with: each proves that it is genuine, and becomes a report."""
