@@ -18,6 +18,7 @@ from uamail.mail.incoming.message import parse, value
 from uamail.mail.sink import SinkThread
 from uamail.models import Incoming, Lane
 from uamail.pipeline import bounces, confirmation, receipts, sending, writing
+from uamail.pipeline.sending import Prepared
 
 ROUNDS = 6
 
@@ -49,9 +50,11 @@ class Side:
         claims = world.claim(lane)
         ids = [one.delivery_id for one in claims]
         with world.inst.db.reading() as session:
-            briefs, told = writing.briefs(session, ids), receipts.notices(session, ids)
-        ready, failed = sending.prepare_all(claims, briefs, told, house=world.inst.house, relay="main", now=world.now)
-        assert failed == []
+            sources = {one.delivery_id: one for one in (*writing.briefs(session, ids), *receipts.notices(session, ids))}
+        house, now = world.inst.house, world.now
+        made = [sending.prepared(one, sources[one.delivery_id], house=house, relay="main", now=now) for one in claims]
+        ready = [one for one in made if isinstance(one, Prepared)]
+        assert len(ready) == len(made)
         for one in ready:
             world.begin(one.claim)
             with smtplib.SMTP("127.0.0.1", port) as client:
