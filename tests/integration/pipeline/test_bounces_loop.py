@@ -18,7 +18,9 @@ from uamail.mail.incoming.message import parse, value
 from uamail.mail.sink import SinkThread
 from uamail.models import Incoming, Lane
 from uamail.pipeline import bounces, confirmation, receipts, sending, writing
+from uamail.pipeline.receipts import Notice
 from uamail.pipeline.sending import Prepared
+from uamail.pipeline.writing import Brief
 
 ROUNDS = 6
 
@@ -50,7 +52,8 @@ class Side:
         claims = world.claim(lane)
         ids = [one.delivery_id for one in claims]
         with world.inst.db.reading() as session:
-            sources = {one.delivery_id: one for one in (*writing.briefs(session, ids), *receipts.notices(session, ids))}
+            found: list[Brief | Notice] = [*writing.briefs(session, ids), *receipts.notices(session, ids)]
+        sources = {one.delivery_id: one for one in found}
         house, now = world.inst.house, world.now
         made = [sending.prepared(one, sources[one.delivery_id], house=house, relay="main", now=now) for one in claims]
         ready = [one for one in made if isinstance(one, Prepared)]
