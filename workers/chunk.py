@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from uamail import db
 from uamail.installation import Installation
 from uamail.mail.dkim import Signer
+from uamail.mail.relay import Relay
 from uamail.models.delivery import SUPPORTER
-from uamail.pipeline import dispatch, outcomes, receipts, sending, writing
+from uamail.pipeline import dispatch, outcomes, receipts, relays, sending, writing
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.receipts import Notice
 from uamail.pipeline.sending import Prepared
@@ -29,10 +30,18 @@ _log = structlog.get_logger()
 Sources = Mapping[int, Brief | Notice]
 
 
-def claim(inst: Installation, lane_id: int, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
+def relay(inst: Installation, lane_id: int) -> tuple[Relay | None, datetime | None]:
+    """The relay for a lane now; or none, and when to ask again."""
+    with inst.db.reading() as session:
+        sender = inst.settings.mail.domain
+        chosen = relays.choose(session, lane_id, routes=inst.routes, sender=sender, now=db.now(session))
+    return inst.relays[chosen.relay] if chosen.relay else None, chosen.again_at
+
+
+def claim(inst: Installation, lane_id: int, over: Relay, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
     """Claims, committed, and what their letters are made of."""
     with inst.db.scope() as session:
-        claimed = dispatch.claim(session, lane_id, terms=inst.terms, worker=worker, now=db.now(session))
+        claimed = dispatch.claim(session, lane_id, terms=inst.terms_over(over), worker=worker, now=db.now(session))
     with inst.db.reading() as session:
         now = db.now(session)
         letters = [one.delivery_id for one in claimed.claims if one.kind not in SUPPORTER]
@@ -54,7 +63,7 @@ def signed(inst: Installation, claims: Sequence[Claim], sources: Sources, now: d
             signer=cast(Signer, inst.signer),
             pool=pool,
             threads=threads,
-            relay=inst.relay.name,
+            relay=over.name,
             now=now,
         )
 

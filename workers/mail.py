@@ -11,6 +11,7 @@ from uamail import db
 from uamail.journal import Journal
 from uamail.mail.transport import Transport
 from uamail.pipeline import dispatch, outcomes
+from workers import chunk
 from workers.broker import installation, worker_name
 from workers.shift import Shift
 
@@ -49,7 +50,11 @@ async def drain(lane_id: int) -> None:
     """Claim, send and record until the lane has nothing due, the token's time is up or the process stops."""
     desk = _desks.setdefault(id(asyncio.get_running_loop()), _Desk())
     ends = time.monotonic() + installation().settings.work.token_seconds
-    shift = Shift(lane_id, journal=desk.open(), ends=ends)
+    relay, again_at = await asyncio.to_thread(chunk.relay, installation(), lane_id)
+    if relay is None:
+        await asyncio.to_thread(_rest, lane_id, again_at)
+        return
+    shift = Shift(lane_id, relay=relay, journal=desk.open(), ends=ends)
     desk.shifts += 1
     try:
         error = await shift.work(desk.transport)
@@ -59,7 +64,7 @@ async def drain(lane_id: int) -> None:
     finally:
         desk.shifts -= 1
     if error is not None:
-        await asyncio.to_thread(_pause, str(error))
+        await asyncio.to_thread(_pause, relay.name, str(error))
     await asyncio.to_thread(_rest, lane_id, shift.again_at)
 
 
@@ -69,12 +74,12 @@ def close() -> None:
         _desks.popitem()[1].close()
 
 
-def _pause(why: str) -> None:
+def _pause(relay: str, why: str) -> None:
     inst = installation()
     with inst.db.scope() as session:
         now = db.now(session)
         until = now + timedelta(seconds=inst.settings.retry.relay_pause_seconds)
-        outcomes.pause_relay(session, inst.relay.name, why=why, until=until, now=now, actor=worker_name())
+        outcomes.pause_relay(session, relay, why=why, until=until, now=now, actor=worker_name())
 
 
 def _rest(lane_id: int, again_at: datetime | None) -> None:

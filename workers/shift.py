@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from uamail.errors import RelayError
 from uamail.journal import Answer, Journal
 from uamail.mail.envelope import Outgoing
+from uamail.mail.relay import Relay
 from uamail.mail.reply import scrub
 from uamail.mail.transport import Outcome, Transport
 from uamail.pipeline import sending
@@ -29,8 +30,8 @@ class Shift:
     connection asks for one; the database is only spoken to in threads, chunk by chunk.
     """
 
-    def __init__(self, lane_id: int, *, journal: Journal | None, ends: float) -> None:
-        self._lane_id, self._journal, self._ends = lane_id, journal, ends
+    def __init__(self, lane_id: int, *, relay: Relay, journal: Journal | None, ends: float) -> None:
+        self._lane_id, self._relay, self._journal, self._ends = lane_id, relay, journal, ends
         self._inst = installation()
         # Claims, or with DKIM what was made of them in threads.
         self._claims: deque[Claim | Prepared | Finished] = deque()
@@ -58,7 +59,7 @@ class Shift:
         error = None
         try:
             if await self.wait():
-                error = await transport.run(self, relay=self._inst.relay, intent=self, keep=self.keep)
+                error = await transport.run(self, relay=self._relay, intent=self, keep=self.keep)
         finally:
             # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
             beating.cancel()
@@ -125,7 +126,7 @@ class Shift:
         if self._journal is not None:
             self._journal.making(claim.attempt_id)
         source = self._sources.pop(claim.delivery_id, None)
-        made = sending.prepared(claim, source, house=self._inst.house, relay=self._inst.relay.name, now=self._now)
+        made = sending.prepared(claim, source, house=self._inst.house, relay=self._relay.name, now=self._now)
         if self._journal is not None:
             self._journal.making(0)
         return made
@@ -148,7 +149,9 @@ class Shift:
         if self._open and time.monotonic() > self._ends:
             self._drained = True
             return
-        claimed, sources, self._now = await asyncio.to_thread(chunk.claim, self._inst, self._lane_id, self.worker)
+        claimed, sources, self._now = await asyncio.to_thread(
+            chunk.claim, self._inst, self._lane_id, self._relay, self.worker
+        )
         ours = {one.attempt_id: one for one in claimed.claims}
         self._open.update(ours)
         self._waiting.update(ours)
@@ -156,7 +159,9 @@ class Shift:
             self._sources.update(sources)
             self._claims.extend(claimed.claims)
         else:
-            self._claims.extend(await asyncio.to_thread(chunk.signed, self._inst, claimed.claims, sources, self._now))
+            self._claims.extend(
+                await asyncio.to_thread(chunk.signed, self._inst, self._relay, claimed.claims, sources, self._now)
+            )
         if not claimed.claims:
             self._drained, self.again_at = True, claimed.again_at
 
@@ -206,7 +211,7 @@ class Shift:
             await asyncio.gather(self._refilling, return_exceptions=True)
         # What was begun and has no reply is for the journal and the reaper.
         for claim in [one for key, one in self._waiting.items() if key not in self._begun]:
-            self._add(sending.unsent(claim, self._inst.relay.name, error or Stopping()))
+            self._add(sending.unsent(claim, self._relay.name, error or Stopping()))
         await self._flushed()
 
     async def _beat(self) -> None:

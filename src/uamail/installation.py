@@ -139,15 +139,17 @@ class Installation:
 
     @cached_property
     def terms(self) -> Terms:
+        """What claims for the relay in use go by. Raises RuleRefused as `terms_over` does."""
+        return self.terms_over(self.relay)
+
+    def terms_over(self, relay: Relay) -> Terms:
         """What claims go by. Raises RuleRefused when the limits are lifted for a relay that is not on this machine."""
-        if not self.pacing and not self.relay.loopback:
-            raise RuleRefused(
-                f"--no-pacing is for rehearsals: {self.relay.host} is no loopback address, so the limits hold"
-            )
+        if not self.pacing and not relay.loopback:
+            raise RuleRefused(f"--no-pacing is for rehearsals: {relay.host} is no loopback address, so the limits hold")
         work = self.settings.work
         return Terms(
-            relay=self.relay.name,
-            rehearsal=self.relay.loopback,
+            relay=relay.name,
+            rehearsal=relay.loopback,
             rates=self.rates if self.pacing else None,
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
