@@ -39,7 +39,7 @@ class _Plan:
     standing: Mapping[str, int]
 
 
-def route(session: Session, *, keys: Keyring, now: datetime, actor: str, most: int = 60_000) -> int:
+def route(session: Session, *, keys: Keyring, now: datetime, actor: str, most: int = 30_000) -> int:
     """Route received appeals, as many as make about `most` deliveries; returns how many. Called until it returns 0."""
     wanted = _wanted(session, most)
     counts = expansion.claim(session, wanted) if wanted else {}
