@@ -52,7 +52,9 @@ def claim(inst: Installation, lane_id: int, over: Relay, worker: str) -> tuple[d
     return claimed, sources, now
 
 
-def signed(inst: Installation, claims: Sequence[Claim], sources: Sources, now: datetime) -> list[Prepared | Finished]:
+def signed(
+    inst: Installation, over: Relay, claims: Sequence[Claim], sources: Sources, now: datetime
+) -> list[Prepared | Finished]:
     """Written and signed: OpenSSL takes ten times as long as everything else, and runs in all cores."""
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:

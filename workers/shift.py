@@ -155,7 +155,7 @@ class Shift:
         ours = {one.attempt_id: one for one in claimed.claims}
         self._open.update(ours)
         self._waiting.update(ours)
-        if self._inst.signer is None:
+        if inst.signer is None:
             self._sources.update(sources)
             self._claims.extend(claimed.claims)
         else:

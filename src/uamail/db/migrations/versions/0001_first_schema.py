@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("closed_reason", sa.String(), nullable=True),
         sa.Column("closed_by", sa.String(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.CheckConstraint("mode IN ('individual', 'petition')", name=op.f("ck_action_mode_legal")),
+        sa.CheckConstraint("mode = 'individual' OR mode = 'petition'", name=op.f("ck_action_mode_legal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_action")),
         sa.UniqueConstraint("ua", "ordinal", name=op.f("uq_action_ua_ordinal")),
     )
@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("lifted_by", sa.String(), nullable=True),
         sa.Column("lifted_at", Instant(), nullable=True),
         sa.CheckConstraint(
-            "scope IN ('action', 'target', 'mailbox', 'domain', 'relay', 'office', 'all')",
+            "scope = 'action' OR scope = 'target' OR scope = 'mailbox' OR scope = 'domain' OR scope = 'relay' OR scope = 'office' OR scope = 'all'",
             name=op.f("ck_hold_scope_legal"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("domain", sa.String(), nullable=False),
         sa.Column("nudged_until", Instant(), nullable=True),
         sa.Column("looked_until", Instant(), nullable=True),
-        sa.CheckConstraint("kind IN ('mailbox', 'domain')", name=op.f("ck_lane_kind_legal")),
+        sa.CheckConstraint("kind = 'mailbox' OR kind = 'domain'", name=op.f("ck_lane_kind_legal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
         sa.UniqueConstraint("key", name=op.f("uq_lane_key")),
     )
@@ -120,7 +120,10 @@ def upgrade() -> None:
         sa.Column("totp_wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("disabled_at", Instant(), nullable=True),
-        sa.CheckConstraint("role IN ('operator', 'releaser', 'auditor', 'admin')", name=op.f("ck_operator_role_legal")),
+        sa.CheckConstraint(
+            "role = 'operator' OR role = 'releaser' OR role = 'auditor' OR role = 'admin'",
+            name=op.f("ck_operator_role_legal"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operator")),
         sa.UniqueConstraint("name", name=op.f("uq_operator_name")),
     )
@@ -143,7 +146,10 @@ def upgrade() -> None:
         sa.Column("eased_at", Instant(), nullable=True),
         sa.Column("paused_until", Instant(), nullable=True),
         sa.Column("paused_why", sa.String(), nullable=True),
-        sa.CheckConstraint("scope IN ('mailbox', 'domain', 'relay', 'all')", name=op.f("ck_pacing_limit_scope_legal")),
+        sa.CheckConstraint(
+            "scope = 'mailbox' OR scope = 'domain' OR scope = 'relay' OR scope = 'all'",
+            name=op.f("ck_pacing_limit_scope_legal"),
+        ),
         sa.CheckConstraint("burst > 0 AND count > 0 AND period_seconds > 0", name=op.f("ck_pacing_limit_positive")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pacing_limit")),
         sa.UniqueConstraint("scope", "key", name=op.f("uq_pacing_limit_scope_key")),
@@ -296,7 +302,7 @@ def upgrade() -> None:
         sa.Column("quarantined", sa.Integer(), nullable=False),
         sa.Column("started_at", Instant(), nullable=False),
         sa.Column("finished_at", Instant(), nullable=True),
-        sa.CheckConstraint("state IN ('running', 'finished')", name=op.f("ck_import_run_state_legal")),
+        sa.CheckConstraint("state = 'running' OR state = 'finished'", name=op.f("ck_import_run_state_legal")),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_import_run_action_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_run")),
         sa.UniqueConstraint(
@@ -355,11 +361,15 @@ def upgrade() -> None:
         sa.Column("touched", sa.Boolean(), nullable=False),
         sa.Column("watched", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
-            "disclosure IN ('none', 'initials', 'name', 'town', 'address')", name=op.f("ck_appeal_disclosure_legal")
+            "disclosure = 'none' OR disclosure = 'initials' OR disclosure = 'name' OR disclosure = 'town' OR disclosure = 'address'",
+            name=op.f("ck_appeal_disclosure_legal"),
         ),
-        sa.CheckConstraint("origin IN ('model', 'edited', 'own')", name=op.f("ck_appeal_origin_legal")),
         sa.CheckConstraint(
-            "state IN ('unconfirmed', 'received', 'withdrawn', 'expired', 'erased')", name=op.f("ck_appeal_state_legal")
+            "origin = 'model' OR origin = 'edited' OR origin = 'own'", name=op.f("ck_appeal_origin_legal")
+        ),
+        sa.CheckConstraint(
+            "state = 'unconfirmed' OR state = 'received' OR state = 'withdrawn' OR state = 'expired' OR state = 'erased'",
+            name=op.f("ck_appeal_state_legal"),
         ),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_appeal_action_id")),
         sa.ForeignKeyConstraint(["import_id"], ["import_run.id"], name=op.f("fk_appeal_import_id")),
@@ -405,7 +415,7 @@ def upgrade() -> None:
         sa.Column("closing", sa.String(), nullable=False),
         sa.Column("review", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
-        sa.CheckConstraint("review IN ('draft', 'approved')", name=op.f("ck_model_letter_review_legal")),
+        sa.CheckConstraint("review = 'draft' OR review = 'approved'", name=op.f("ck_model_letter_review_legal")),
         sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_model_letter_revision_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_letter")),
         sa.UniqueConstraint("revision_id", "language", name=op.f("uq_model_letter_revision_id_language")),
@@ -438,7 +448,9 @@ def upgrade() -> None:
         sa.Column("requested_at", Instant(), nullable=False),
         sa.Column("approved_by", sa.String(), nullable=True),
         sa.Column("approved_at", Instant(), nullable=True),
-        sa.CheckConstraint("state IN ('requested', 'approved', 'revoked')", name=op.f("ck_release_state_legal")),
+        sa.CheckConstraint(
+            "state = 'requested' OR state = 'approved' OR state = 'revoked'", name=op.f("ck_release_state_legal")
+        ),
         sa.CheckConstraint("approved_by IS NULL OR approved_at IS NOT NULL", name=op.f("ck_release_approval_whole")),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_release_action_id")),
         sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_release_revision_id")),
@@ -468,7 +480,9 @@ def upgrade() -> None:
         sa.Column("name", Json, nullable=False),
         sa.Column("role", Json, nullable=False),
         sa.Column("salutation", Json, nullable=False),
-        sa.CheckConstraint("kind IN ('primary', 'additional', 'copy')", name=op.f("ck_target_kind_legal")),
+        sa.CheckConstraint(
+            "kind = 'primary' OR kind = 'additional' OR kind = 'copy'", name=op.f("ck_target_kind_legal")
+        ),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_target_action_id")),
         sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_target_address_id")),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_target_lane_id")),
@@ -498,9 +512,11 @@ def upgrade() -> None:
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("changed_at", Instant(), nullable=False),
-        sa.CheckConstraint("mode IN ('individual', 'bundle', 'hand-delivery')", name=op.f("ck_batch_mode_legal")),
         sa.CheckConstraint(
-            "state IN ('open', 'sealed', 'rendered', 'approved', 'released', 'printed', 'posted', 'cancelled')",
+            "mode = 'individual' OR mode = 'bundle' OR mode = 'hand-delivery'", name=op.f("ck_batch_mode_legal")
+        ),
+        sa.CheckConstraint(
+            "state = 'open' OR state = 'sealed' OR state = 'rendered' OR state = 'approved' OR state = 'released' OR state = 'printed' OR state = 'posted' OR state = 'cancelled'",
             name=op.f("ck_batch_state_legal"),
         ),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_batch_action_id")),
@@ -529,7 +545,8 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.CheckConstraint(
-            "reason IN ('sender_country', 'no_consent', 'petition_run')", name=op.f("ck_exclusion_reason_legal")
+            "reason = 'sender_country' OR reason = 'no_consent' OR reason = 'petition_run'",
+            name=op.f("ck_exclusion_reason_legal"),
         ),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_exclusion_action_id")),
         sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_exclusion_appeal_id")),
@@ -547,7 +564,9 @@ def upgrade() -> None:
         sa.Column("event_id", Id, nullable=True),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("box", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("kind IN ('identity', 'body', 'opening')", name=op.f("ck_vault_item_kind_legal")),
+        sa.CheckConstraint(
+            "kind = 'identity' OR kind = 'body' OR kind = 'opening'", name=op.f("ck_vault_item_kind_legal")
+        ),
         sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_vault_item_appeal_id")),
         sa.ForeignKeyConstraint(["event_id"], ["audit_event.id"], name=op.f("fk_vault_item_event_id")),
         sa.ForeignKeyConstraint(["signer_id"], ["signer.id"], name=op.f("fk_vault_item_signer_id")),
@@ -605,13 +624,15 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state IN ('held', 'suppressed')) = (reason IS NOT NULL)", name=op.f("ck_delivery_reason_when_stopped")
         ),
-        sa.CheckConstraint("channel IN ('mail', 'print', 'fax')", name=op.f("ck_delivery_channel_legal")),
         sa.CheckConstraint(
-            "kind IN ('appeal', 'copy', 'petition', 'confirm', 'receipt', 'notice')",
+            "channel = 'mail' OR channel = 'print' OR channel = 'fax'", name=op.f("ck_delivery_channel_legal")
+        ),
+        sa.CheckConstraint(
+            "kind = 'appeal' OR kind = 'copy' OR kind = 'petition' OR kind = 'confirm' OR kind = 'receipt' OR kind = 'notice'",
             name=op.f("ck_delivery_kind_legal"),
         ),
         sa.CheckConstraint(
-            "state IN ('queued', 'held', 'suppressed', 'claimed', 'uncertain', 'accepted', 'refused', 'bounced', 'batched', 'posted', 'returned', 'expired', 'withdrawn', 'cancelled')",
+            "state = 'queued' OR state = 'held' OR state = 'suppressed' OR state = 'claimed' OR state = 'uncertain' OR state = 'accepted' OR state = 'refused' OR state = 'bounced' OR state = 'batched' OR state = 'posted' OR state = 'returned' OR state = 'expired' OR state = 'withdrawn' OR state = 'cancelled'",
             name=op.f("ck_delivery_state_legal"),
         ),
         sa.CheckConstraint("(appeal_id IS NULL) <> (run_id IS NULL)", name=op.f("ck_delivery_one_origin")),
@@ -721,7 +742,7 @@ def upgrade() -> None:
         sa.Column("commitment", sa.String(), nullable=True),
         sa.Column("opening", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "outcome IN ('accepted', 'deferred', 'refused', 'uncertain', 'unsent')",
+            "outcome = 'accepted' OR outcome = 'deferred' OR outcome = 'refused' OR outcome = 'uncertain' OR outcome = 'unsent'",
             name=op.f("ck_attempt_outcome_legal"),
         ),
         sa.CheckConstraint("(finished_at IS NULL) = (outcome IS NULL)", name=op.f("ck_attempt_outcome_when_finished")),
@@ -763,16 +784,20 @@ def upgrade() -> None:
             "(state = 'settled') = (settled_as IS NOT NULL)", name=op.f("ck_incoming_verdict_when_settled")
         ),
         sa.CheckConstraint(
-            "kind IN ('bounce', 'delay', 'delivered', 'relayed', 'complaint', 'autoreply', 'challenge', 'answer', 'unknown')",
+            "kind = 'bounce' OR kind = 'delay' OR kind = 'delivered' OR kind = 'relayed' OR kind = 'complaint' OR kind = 'autoreply' OR kind = 'challenge' OR kind = 'answer' OR kind = 'unknown'",
             name=op.f("ck_incoming_kind_legal"),
         ),
-        sa.CheckConstraint("settled_as IN ('bounced', 'answer', 'nothing')", name=op.f("ck_incoming_settled_as_legal")),
         sa.CheckConstraint(
-            "source IN ('maildir', 'imap', 'lmtp', 'pipe', 'file', 'ses', 'mailgun', 'postmark')",
+            "settled_as = 'bounced' OR settled_as = 'answer' OR settled_as = 'nothing'",
+            name=op.f("ck_incoming_settled_as_legal"),
+        ),
+        sa.CheckConstraint(
+            "source = 'maildir' OR source = 'imap' OR source = 'lmtp' OR source = 'pipe' OR source = 'file' OR source = 'ses' OR source = 'mailgun' OR source = 'postmark'",
             name=op.f("ck_incoming_source_legal"),
         ),
         sa.CheckConstraint(
-            "state IN ('new', 'matched', 'ignored', 'waiting', 'settled')", name=op.f("ck_incoming_state_legal")
+            "state = 'new' OR state = 'matched' OR state = 'ignored' OR state = 'waiting' OR state = 'settled'",
+            name=op.f("ck_incoming_state_legal"),
         ),
         sa.CheckConstraint(
             "box IS NULL OR signer_id IS NOT NULL OR wrapped_key IS NOT NULL", name=op.f("ck_incoming_box_has_key")
@@ -820,7 +845,7 @@ def upgrade() -> None:
         sa.Column("last_page", sa.Integer(), nullable=True),
         sa.Column("commitment", sa.String(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('printed', 'held', 'damaged', 'posted', 'returned', 'removed')",
+            "state = 'printed' OR state = 'held' OR state = 'damaged' OR state = 'posted' OR state = 'returned' OR state = 'removed'",
             name=op.f("ck_piece_state_legal"),
         ),
         sa.CheckConstraint("last_page IS NULL OR last_page >= first_page", name=op.f("ck_piece_page_order")),
