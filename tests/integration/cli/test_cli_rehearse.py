@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.acceptance.desk import Desk
 from tests.support.world import World, events, mail_only
 from uamail.mail.faults import Fault, Faults
 from uamail.mail.message import read
 from uamail.mail.sink import Sink, SinkThread
+from uamail.models import Delivery
 
 ME = "me@office.example"
 
@@ -64,6 +66,17 @@ def test_more_of_each_kind_on_request(signed: Desk) -> None:
     # Two signers wrote alike, one in English.
     assert len(two["mails"]) == 6
     assert len({mail["delivery"] for mail in two["mails"]}) == len(two["mails"])
+
+
+def test_letters_without_consent_are_left_out(signed: Desk, world: World) -> None:
+    with world.scope() as session:
+        session.execute(update(Delivery).values(state="held", reason="deadline"))
+        session.execute(update(Delivery).where(Delivery.language == "en").values(reason="consent"))
+
+    with SinkThread() as sink:
+        facts = at(signed, sink).ask("rehearse", "99/26", "--to", ME)
+
+    assert {mail["language"] for mail in facts["mails"]} == {"zh-Hant"}
 
 
 def test_real_sending_is_not_folded_into_it(signed: Desk) -> None:
