@@ -149,9 +149,8 @@ class Shift:
         if self._open and time.monotonic() > self._ends:
             self._drained = True
             return
-        claimed, sources, self._now = await asyncio.to_thread(
-            chunk.claim, self._inst, self._lane_id, self._relay, self.worker
-        )
+        inst, relay = self._inst, self._relay
+        claimed, sources, self._now = await asyncio.to_thread(chunk.claim, inst, self._lane_id, relay, self.worker)
         ours = {one.attempt_id: one for one in claimed.claims}
         self._open.update(ours)
         self._waiting.update(ours)

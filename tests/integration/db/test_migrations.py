@@ -6,9 +6,9 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 
-from tests.support.databases import Templates, once
+from tests.support.databases import Templates
 from uamail.db import Database, migrate
 from uamail.models import Base
 
@@ -79,14 +79,3 @@ def test_processes_may_migrate_at_once(kind: str, templates: Templates, tmp_path
 
     assert [one.returncode for one in started] == [0, 0, 0], said
     assert differences == []
-
-
-@once
-def test_rewritten_checks_leave_the_file_sound(database: Database) -> None:
-    with database.engine.connect() as connection:
-        sound = connection.execute(text("PRAGMA integrity_check")).scalar_one()
-        delivery = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'delivery'")).scalar_one()
-
-    assert sound == "ok"
-    assert " IN (" not in delivery
-    assert "state = 'queued' OR state = 'held' OR" in delivery
