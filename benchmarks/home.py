@@ -15,7 +15,7 @@ from uamail.actions.values import ActionFile
 from uamail.importing.sample import HEADER
 from uamail.models import Action, ActionRevision
 from uamail.paths import CONFIG
-from uamail.pipeline import importfile, publishing
+from uamail.pipeline import importfile, publishing, routing
 
 ACTOR = "benchmark"
 # Printed letters alternate between them; a mail is always in the first, so that the peers' one template will do.
@@ -46,6 +46,16 @@ def filled(root: Path, channel: str, *, count: int) -> Path:
     write_signatures(signed, count=count, mixed=channel == "print")
     take_in(root, signed)
     return root
+
+
+def route(root: Path) -> None:
+    """Make the deliveries of what was imported."""
+    inst = installation.open_home(root)
+    done = 1
+    while done:
+        with inst.db.scope() as session:
+            done = routing.route(session, keys=inst.keys, now=db.now(session), actor=ACTOR)
+    inst.close()
 
 
 def copy(root: Path, to: Path) -> Path:

@@ -12,12 +12,12 @@ from benchmarks.race import BenchmarkError
 
 def run(home: Path, *, port: int = 2525) -> float:
     """Seconds from the start of the process until it is idle and has ended."""
-    return timed([sys.executable, "-m", "workers.embedded", "--until-idle"], env=_env(home, port))
+    return timed([sys.executable, "-m", "workers.embedded", "--until-idle"], env=environment(home, port))
 
 
 def stages(home: Path, report: Path, *, port: int = 2525) -> dict[str, dict[str, float]]:
     """The same worker with a stopwatch at each stage: {"cpu": {stage: seconds}, "wall": {stage: seconds}}."""
-    timed([sys.executable, "-m", "benchmarks.stages", str(report)], env=_env(home, port))
+    timed([sys.executable, "-m", "benchmarks.stages", str(report)], env=environment(home, port))
     measured: dict[str, dict[str, float]] = json.loads(report.read_text(encoding="utf-8"))
     return measured
 
@@ -34,6 +34,7 @@ def timed(command: list[str], *, env: dict[str, str] | None = None, cwd: Path | 
     return seconds
 
 
-def _env(home: Path, port: int) -> dict[str, str]:
+def environment(home: Path, port: int) -> dict[str, str]:
+    """A worker's environment: a home, a relay on this machine, no limits."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("UAMAIL_")}
     return {**ours, "UAMAIL_HOME": str(home), "UAMAIL_RELAYS__MAIN__PORT": str(port), "UAMAIL_NO_PACING": "1"}

@@ -47,6 +47,11 @@ _desks: dict[int, _Desk] = {}
 
 @dramatiq.actor(queue_name="mail")
 async def drain(lane_id: int) -> None:
+    """The token."""
+    await work(lane_id)
+
+
+async def work(lane_id: int) -> None:
     """Claim, send and record until the lane has nothing due, the token's time is up or the process stops."""
     desk = _desks.setdefault(id(asyncio.get_running_loop()), _Desk())
     ends = time.monotonic() + installation().settings.work.token_seconds
