@@ -11,7 +11,7 @@ from tests.support.puppet import DROP, GOOD, HANG, Puppet, at, once
 from uamail.mail.reply import Stage
 from uamail.mail.transport import Outcome
 
-SHORT = 0.15  # seconds: only for what is a wait
+SHORT = 0.4  # seconds: only for what is a wait, and enough for a busy machine to say hello
 STAGES: tuple[Stage, ...] = ("mail", "rcpt", "data", "body")
 ENVELOPE = STAGES[:3]
 LONG = b"no " * 400
