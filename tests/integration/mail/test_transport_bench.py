@@ -19,6 +19,7 @@ def test_all_senders_are_timed_for_the_same_work() -> None:
     assert all(sent.rate > 0 and sent.cost > 0 for (sent,) in results.values())
 
 
+@pytest.mark.nightly
 def test_distance_costs_one_round_trip_instead_of_four() -> None:
     mine, theirs = transport.round_trips(20, delay=0.04)
 

@@ -9,8 +9,9 @@ import pytest
 from tests.support.postbag import Postbag, letter, relay, run
 from tests.support.puppet import DROP, GOOD, HANG, Puppet, at, once
 from uamail.mail.reply import Stage
+from uamail.mail.transport import Outcome
 
-SHORT = 0.15  # seconds: only for what is a wait
+SHORT = 0.4  # seconds: only for what is a wait, and enough for a busy machine to say hello
 STAGES: tuple[Stage, ...] = ("mail", "rcpt", "data", "body")
 ENVELOPE = STAGES[:3]
 LONG = b"no " * 400
@@ -239,6 +240,7 @@ async def test_reply_too_many_sends_nothing(stage: Stage, extra: bytes) -> None:
 
         assert bag.kinds()[2] != "accepted"
         assert 2 not in puppet.mails
+        assert ("begin", 2) not in bag.notes
 
 
 async def test_reply_too_many_after_content_moves_nothing() -> None:
@@ -247,6 +249,21 @@ async def test_reply_too_many_after_content_moves_nothing() -> None:
 
         assert bag.places() == {1: ("accepted", "body"), 2: ("accepted", "body"), 3: ("unsent", "data")}
         assert puppet.mails == [1, 2]
+
+
+async def test_reply_too_many_is_not_taken_for_the_next() -> None:
+    class Growing(Postbag):
+        async def keep(self, outcome: Outcome) -> None:
+            await super().keep(outcome)
+            if outcome.key < 3:
+                self.add(letter(outcome.key + 1))
+
+    bag = Growing([letter(1)])
+    async with Puppet(at("body", GOOD["body"] + b"250 and one more\r\n", 1)) as puppet:
+        await run(bag, relay(puppet.port))
+
+        assert bag.kinds() == dict.fromkeys((1, 2, 3), "accepted")
+        assert puppet.connections == 2
 
 
 async def test_flood_of_replies_is_cut_off() -> None:

@@ -164,6 +164,16 @@ async def test_relay_that_drops_everybody_is_an_error() -> None:
         assert len(bag.waiting) == 47
 
 
+async def test_error_does_not_wait_for_an_open_feed() -> None:
+    bag = Postbag([letter(key) for key in range(3)], closed=False)
+
+    async with Puppet(at("mail", DROP)) as puppet:
+        error = await asyncio.wait_for(run(bag, relay(puppet.port, connections=3)), 5)
+
+        assert error is not None
+        assert bag.kinds() == dict.fromkeys(range(3), "unsent")
+
+
 async def test_relay_that_puts_everybody_off_is_an_error() -> None:
     bag = Postbag(letter(key) for key in range(50))
 
