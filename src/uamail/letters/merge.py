@@ -1,7 +1,7 @@
 """The letter: model paragraphs or own words, the right salutation, the signature; and the mail made of it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uamail.errors import InputError
@@ -9,7 +9,7 @@ from uamail.letters.language import direction
 from uamail.letters.letter import Letter
 from uamail.letters.ownwords import take_apart
 from uamail.letters.showing import deciding
-from uamail.letters.words import MailWords, mail_words
+from uamail.letters.words import MailWords, fingerprint, mail_words
 
 _FOLDER = "mail/appeal"
 ORIGINS = ("model", "edited", "own")
@@ -84,7 +84,7 @@ Own = tuple[str, tuple[str, ...], str]  # salutation, paragraphs, closing
 class Drafting:
     """Renders a letter over again with other signature lines, and with own words instead of its text and demands."""
 
-    letter: Letter
+    letter: Letter = field(repr=False)
     templates_dir: Path | None = None
 
     def __call__(self, signature: tuple[str, ...], own: Own | None) -> MailWords:
@@ -92,9 +92,15 @@ class Drafting:
         if own is not None:
             salutation, paragraphs, closing = own
             other = replace(other, salutation=salutation, paragraphs=paragraphs, demands=(), closing=closing)
+            other = replace(other, origin="own" if self.letter.origin == "model" else self.letter.origin)
         return mail(other, templates_dir=self.templates_dir)
 
     def deciding(self, *, own: bool) -> str | None:
         """Why the templates do more with signature, or own words, than to show them; None when they do not."""
         names = {"signature", *(("salutation", "paragraphs", "paragraph_lines", "closing") if own else ())}
         return deciding(_FOLDER, frozenset(names), counted=frozenset({"signature"}), templates_dir=self.templates_dir)
+
+
+def edition(templates_dir: Path | None = None) -> str:
+    """A word that changes with any template of the letters: part of the key under which a skeleton is kept."""
+    return fingerprint(_FOLDER, templates_dir=templates_dir)

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jinja2 import TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import nodes
 
-from uamail.errors import InputError
 from uamail.letters.environment import environment
+from uamail.letters.words import sources
 
-_FILES = ("subject.txt", "body.txt", "body.html")
 # Filters that leave a line as it is. `trim` does: there is no white space around the lines that skeletons write.
 _HARMLESS = frozenset({"e", "escape", "first", "last", "join", "trim"})
 _COUNTS = frozenset({"index", "index0", "length", "revindex"})
@@ -32,34 +30,10 @@ def deciding(folder: str, names: frozenset[str], *, counted: frozenset[str], tem
     That a name is empty or not may decide: the caller knows. Raises InputError for a template that is none.
     """
     env = environment(templates_dir)
-    try:
-        for name in _templates(env, [f"{folder}/{file}" for file in _FILES]):
-            tree = env.parse(_source(env, name), name)
-            for line in _offences(tree, _Scope(names, counted)):
-                return f"template {name}, line {line}: does more with a line of the letter than to show it"
-    except TemplateError as error:
-        raise InputError(f"template of {folder}: {error}") from error
+    for name, text in sources(folder, templates_dir=templates_dir).items():
+        for line in _offences(env.parse(text, name), _Scope(names, counted)):
+            return f"template {name}, line {line}: does more with a line of the letter than to show it"
     return None
-
-
-def _templates(env: ImmutableSandboxedEnvironment, names: list[str]) -> Iterator[str]:
-    """The templates and those they extend; one that is chosen by an expression is not followed."""
-    seen: set[str] = set()
-    while names:
-        name = names.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        yield name
-        for parent in env.parse(_source(env, name), name).find_all(nodes.Extends):
-            if not isinstance(parent.template, nodes.Const):
-                raise InputError(f"template {name}, line {parent.lineno}: extends what only its data tell")
-            names.append(str(parent.template.value))
-
-
-def _source(env: ImmutableSandboxedEnvironment, name: str) -> str:
-    assert env.loader is not None
-    return env.loader.get_source(env, name)[0]
 
 
 def _offences(node: nodes.Node, scope: _Scope) -> Iterator[int]:

@@ -134,7 +134,13 @@ class Skeleton:
         reply_to: str | None = None,
         own: Own | None = None,
     ) -> Written:
-        """One letter. `date` is what `message.dated` gives. Raises InputError as `message.build` does."""
+        """One letter. `date` is what `message.dated` gives.
+
+        Raises InputError as `message.build` does, and where own words meet the skeleton of a model letter or none that
+        of own words: what the draft holds in their place may be another supporter's.
+        """
+        if self.form.own != (own is not None):
+            raise InputError("own words and model letters need skeletons of their own")
         when = date_line(date)
         if self.bones is None or not _is_simple(signature, own, self.form):
             data = build(self._mail(sender, signature, own, message_id=message_id, date=date, reply_to=reply_to))

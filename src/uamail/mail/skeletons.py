@@ -16,7 +16,7 @@ class Skeletons:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Skeleton]) -> Skeleton:
-        """The skeleton of `key` (revision, target, language, Form), made when it is not held.
+        """The skeleton of `key` (revision, target, language, edition of the templates, Form), made when it is not held.
 
         Two threads may make the same one at the same time; that costs time and no more.
         """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from uamail.errors import InputError
 from uamail.letters.letter import Letter
-from uamail.letters.merge import compose, mail
+from uamail.letters.merge import Drafting, compose, mail
 
 GREETINGS = (
     "Dear President Xi Jinping:",
@@ -277,3 +277,17 @@ def test_any_text_is_read_back_unchanged(text: str) -> None:
 
 def test_subject_is_always_one_line() -> None:
     assert mail(letter(subject="One\r\nBcc: x\u2028two\x85three")).subject == "One Bcc: x two three"
+
+
+def test_draft_of_a_model_letter_is_that_letter() -> None:
+    signed = letter(signature=("Zoë", "Austria"))
+
+    assert Drafting(letter())(("Zoë", "Austria"), None) == mail(signed)
+
+
+def test_draft_in_own_words_is_a_letter_in_own_words() -> None:
+    own = letter("Hello there,\n\nMy first.\n\nMy second.")
+
+    drafted = Drafting(letter())(own.signature, (own.salutation, own.paragraphs, own.closing))
+
+    assert drafted == mail(own)

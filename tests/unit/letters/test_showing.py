@@ -6,6 +6,7 @@ import pytest
 
 from uamail.errors import InputError
 from uamail.letters.showing import deciding
+from uamail.letters.words import fingerprint
 
 _NAMES = frozenset({"signature", "paragraphs"})
 
@@ -89,3 +90,16 @@ def test_decision_of_a_parent_is_found(tmp_path: Path) -> None:
 def test_unreadable_template_is_refused(html: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="template"):
         found(tmp_path, html)
+
+
+def test_edition_changes_with_every_template(tmp_path: Path) -> None:
+    (tmp_path / "base.html").write_text("{% block page %}{% endblock %}")
+    found(tmp_path, "{% extends 'base.html' %}")
+    seen = {fingerprint("mail/own", templates_dir=tmp_path)}
+
+    for name in ("base.html", "mail/own/subject.txt", "mail/own/body.txt", "mail/own/body.html"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "\n.")
+        seen.add(fingerprint("mail/own", templates_dir=tmp_path))
+
+    assert len(seen) == 5
+    assert seen == {*seen, fingerprint("mail/own", templates_dir=tmp_path)}

@@ -228,6 +228,12 @@ def test_wire_needs_no_dot_stuffing(made: Skeleton) -> None:
     assert data.endswith(b"\r\n")
 
 
+@pytest.mark.parametrize(("made", "letter"), [(TWO, OWN), (CLOSED, MODEL), (replace(CLOSED, bones=None), MODEL)])
+def test_own_words_never_stand_in_for_others(made: Skeleton, letter: Letter) -> None:
+    with pytest.raises(InputError, match="skeletons of their own"):
+        fast(made, letter, name="Anna")
+
+
 def test_letter_of_another_form_is_written_all_the_same() -> None:
     letter = replace(MODEL, signature=("Anna Example", "1200 Genève", "Suisse"))
 
