@@ -7,6 +7,7 @@ import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Never, SupportsIndex
 
@@ -94,7 +95,7 @@ class Keyring:
         number = int.from_bytes(head[1:])
         if number not in self.keks:
             raise SettingError("keys", f"kek-{number}.key", "is missing: restore it from the backup of the keys")
-        return Key(self.open(self.keks[number], box, aad=head))
+        return Key(_opened(_cipher(self.keks[number]), box, aad=head))
 
     def rewrap(self, wrapped: bytes) -> bytes:
         """The same key under the newest key-encryption key."""
@@ -115,9 +116,10 @@ class Keyring:
     def open(key: bytes, box: bytes, *, aad: bytes) -> bytes:
         """The plaintext; raises StoreError for another key, another place or changed bytes."""
         try:
-            return AESGCM(key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], aad)
-        except (InvalidTag, ValueError) as error:
+            cipher = AESGCM(key)
+        except ValueError as error:
             raise StoreError("a sealed record cannot be opened: another key, another place or changed bytes") from error
+        return _opened(cipher, box, aad=aad)
 
     def lookup(self, purpose: str, text: str) -> bytes:
         """32 bytes by which to find a private text without storing it: HMAC-SHA-256, different for every purpose.
@@ -145,6 +147,17 @@ class Keyring:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Never:
         raise TypeError("a keyring cannot be pickled")
+
+
+# A few key-encryption keys open every letter's key; setting a cipher up costs as much as using it.
+_cipher = lru_cache(maxsize=64)(AESGCM)
+
+
+def _opened(cipher: AESGCM, box: bytes, *, aad: bytes) -> bytes:
+    try:
+        return cipher.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], aad)
+    except (InvalidTag, ValueError) as error:
+        raise StoreError("a sealed record cannot be opened: another key, another place or changed bytes") from error
 
 
 def _label(use: bytes, purpose: str) -> bytes:

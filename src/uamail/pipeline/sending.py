@@ -86,6 +86,11 @@ def _target(brief: Brief) -> Party:
 _date = lru_cache(maxsize=16)(dated)
 
 
+@lru_cache(maxsize=16)
+def _edition(templates_dir: Path | None, now: datetime) -> str:  # noqa: ARG001 - looked at once a claim
+    return merge.edition(templates_dir)
+
+
 @lru_cache(maxsize=1024)
 def _mailbox(address: str) -> str:
     return parse(address).addr
@@ -105,7 +110,8 @@ def letter_bytes(brief: Brief, *, key: bytes, house: House, message_id: str, now
         draft = merge.Drafting(letter, house.templates_dir)
         return Skeleton.compile(draft, to=made.to, language=letter.language, form=form)
 
-    skeleton = house.skeletons.get((brief.revision_id, brief.recipient_key, letter.language, form), compiled)
+    name = (brief.revision_id, brief.recipient_key, made.to, letter.language, _edition(house.templates_dir, now), form)
+    skeleton = house.skeletons.get(name, compiled)
     written = skeleton.write(
         sender=(letter.signature[0], house.sender),
         signature=letter.signature,
