@@ -199,17 +199,23 @@ def bounced(session: Session, ids: Collection[int], traces: Iterable[Trace], *, 
 
 def _move(session: Session, one: Finding, from_: str, *, now: datetime, actor: str) -> bool:
     case, trace = one.case, one.trace
+    if not _still(session, case, from_):
+        return False
     facts: dict[str, Fact] = {"resolved": True, "source": "maillog", "attempt": case.number, "log": one.why}
     if trace is not None:
         at = trace.status_at or trace.queued_at or trace.seen_at
         seen = {"queue": trace.queue_id, "status": trace.status, "dsn": trace.dsn, "logged": stamp(at)}
         facts |= {key: excerpt(value) for key, value in seen.items() if value}
     due = {"due_at": now} if one.to == "queued" else {}
-    ids = [case.delivery_id]
-    if not delivery.move(session, ids, from_=from_, to=one.to, now=now, actor=actor, facts=facts, **due):
-        return False
+    delivery.move(session, [case.delivery_id], from_=from_, to=one.to, now=now, actor=actor, facts=facts, **due)
     values: dict[str, str] = {"outcome": _ATTEMPTS[one.to]}
     if trace is not None and one.to in ("accepted", "bounced"):
         values["queue_id"] = trace.queue_id
     session.execute(update(Attempt).where(Attempt.id == case.attempt_id).values(**values))
     return True
+
+
+def _still(session: Session, case: Case, state: str) -> bool:
+    """Whether the letter is where it was found, and in the same try; nobody moves it on until we are done."""
+    query = select(Delivery.attempts).where(Delivery.id == case.delivery_id, Delivery.state == state).with_for_update()
+    return session.execute(query).scalar_one_or_none() == case.number

@@ -12,6 +12,7 @@ from tests.support import postfix, processes
 from uamail.installation import own_zone
 from uamail.mail import logfile
 from uamail.mail.maillog import Trace, Watch
+from uamail.mail.sink import SinkThread
 
 CHECKS = "/^Subject: refuse/ REJECT no\n/^Subject: hold/ HOLD\n/^Subject: discard/ DISCARD\n"
 # Message-ID's local part: subject, recipient's domain, and what its log must say in the end.
@@ -66,3 +67,16 @@ def test_every_end_of_a_mail_is_understood(log: Path) -> None:
 
 def _end(trace: Trace) -> tuple[str | None, bool]:
     return trace.status, trace.queued_at is not None
+
+
+def test_passage_to_the_next_server_is_told() -> None:
+    with SinkThread() as sink, postfix.running(**postfix.onward(sink.port)) as relay:
+        _send(relay.port, "<on@ua.example>", "hello", "p@gov.example")
+        processes.until(lambda: "removed" in relay.said(), 20)
+        watch = Watch({"<on@ua.example>"}, own="ua.example", zone=own_zone(), until=datetime.now(UTC))
+        watch.read(relay.said().encode().splitlines())
+
+        assert [mail.message_id for mail in sink.received] == ["<on@ua.example>"]
+
+    (trace,) = watch.traces
+    assert (trace.status, trace.dsn, trace.closed) == ("sent", "2.0.0", True)

@@ -150,6 +150,23 @@ def test_second_run_changes_nothing(world: World, lost: Claim) -> None:
     assert last_event(world) == before
 
 
+def test_evidence_of_one_try_settles_no_later_one(world: World, lost: Claim) -> None:
+    with world.inst.db.reading() as session:
+        stale = reconciling.cases(session)
+    with world.scope() as session:
+        outcomes.resolve(session, lost.delivery_id, accepted=False, evidence="asked the relay", **world.when)
+    (again,) = world.claim(most=1)
+    world.begin(again)
+    world.finish(result(again, "uncertain"))
+
+    with world.scope() as session:
+        found = reconciling.findings(stale, [trace(world, lost)], COVERED, rules=RULES)
+        moved = reconciling.settle(session, found, **world.when)
+
+    assert moved == []
+    assert world.delivery(lost.delivery_id).state == "uncertain"
+
+
 def test_person_who_was_faster_is_heard(world: World, lost: Claim) -> None:
     with world.inst.db.reading() as session:
         stale = reconciling.cases(session)
