@@ -103,6 +103,15 @@ def test_log_that_could_miss_it_proves_nothing(name: str, spans: tuple[Span, ...
     assert said(spans=spans) == ("uncertain", "uncovered")
 
 
+@pytest.mark.parametrize("dsn", ["5.7.1", "4.7.1"])
+def test_refusal_of_an_earlier_try_settles_no_later_one(dsn: str) -> None:
+    refusal = ended("rejected", dsn, queued_at=None)
+    first = replace(CASE, number=1)
+
+    assert said(refusal, spans=()) == ("uncertain", "uncovered")
+    assert judge(first, [refusal], (), rules=REQUEUE).to == ("refused" if dsn[0] == "5" else "queued")
+
+
 def test_log_just_long_enough_proves_absence() -> None:
     spans = (Span(NOW - 10 * MINUTE, NOW + 11 * MINUTE, 1),)
 
