@@ -171,7 +171,7 @@ class Installation:
         """The zone of log lines that name none. Raises SettingError for an unknown one."""
         name = self.settings.reconcile.zone or os.environ.get("TZ", "")
         try:
-            return ZoneInfo(name) if name else _own_zone()
+            return ZoneInfo(name) if name else own_zone()
         except (KeyError, ValueError, OSError) as error:
             raise SettingError("reconcile.zone", name, "write an IANA name like Europe/London") from error
 
@@ -243,7 +243,7 @@ def open_home(root: Path, *, pacing: bool = True, migrated: bool = True) -> Inst
     return Installation(setting.load(root), pacing=pacing)
 
 
-def _own_zone() -> tzinfo:
+def own_zone() -> tzinfo:
     """This machine's zone with its summer times, as every local program that writes a log sees it."""
     local = Path("/etc/localtime")
     if not local.exists():

@@ -42,6 +42,26 @@ def test_setup_prints_the_one_command(bare: Path) -> None:
     assert not (bare / "tree/.venv").exists()
 
 
+def test_mail_server_is_installed_unconfigured_or_not_at_all(bare: Path) -> None:
+    calls = bare / "calls"
+    tools = {
+        "id": "echo 0",
+        "apt-get": f'echo "$*" >>{calls}; [ "$1" = update ]',
+        "debconf-set-selections": f"cat >>{calls}",
+    }
+    for name, says in tools.items():
+        (bare / "bin" / name).write_text(f"#!/bin/sh\n{says}\n")
+        (bare / "bin" / name).chmod(0o755)
+
+    done = setup(bare, TMPDIR=str(bare))
+
+    asked = calls.read_text().splitlines()
+    alone = not Path("/usr/sbin/sendmail").exists()
+    assert done.returncode == 4
+    assert ("postfix" in asked[-1].split()) == alone
+    assert (asked[0] == "postfix postfix/main_mailer_type select No configuration") == alone
+
+
 def test_setup_names_its_options(bare: Path) -> None:
     done = setup(bare, "--fast")
 

@@ -77,7 +77,7 @@ def need() -> Path:
 
 
 class Postfix:
-    """A running Postfix. Mail to `.example` lands in the Maildir `box` or, with `relayhost`, at another server."""
+    """A running Postfix. Mail to `.example` lands in the Maildir `box` or, with `onward`, at another server."""
 
     def __init__(self, root: Path, port: int) -> None:
         self.root, self.port = root, port
@@ -105,6 +105,11 @@ class Postfix:
         old = self.log.rename(self.root / f"mail.log.{number}")
         subprocess.run(["postfix", "-c", self.root / "etc", "reload"], check=True, capture_output=True)
         return old
+
+
+def onward(port: int) -> dict[str, str]:
+    """Changes of main.cf that pass everything on to a server on a port of this machine, the sink for example."""
+    return {"relayhost": f"[127.0.0.1]:{port}", "virtual_mailbox_domains": ""}
 
 
 @contextmanager

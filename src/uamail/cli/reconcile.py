@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.cli.desk import HomeOption, JsonOption, actor, opened, progress, show, table
@@ -115,26 +116,27 @@ def _read(inst: Installation, paths: Sequence[Path], zone: tzinfo, *, quiet: boo
 
 def _settle(inst: Installation, told: _Told, rules: Rules, *, dry_run: bool) -> tuple[list[Finding], list[Finding]]:
     """What the log says of every uncertain letter, and what was moved."""
-    with inst.db.reading() as session:
-        waiting = reconciling.cases(session)
-        before = {
-            (one.message_id, one.queue_id): one
-            for one in tracing.traces(session, [case.delivery_id for case in waiting])
-        }
-    known = dict(before)
-    for key, one in told.traces.items():
-        known[key] = tracing.later(before.get(key, one), one)
-    found = reconciling.findings(waiting, known.values(), told.spans, rules=rules)
     if dry_run:
-        return found, []
+        with inst.db.reading() as session:
+            return _found(session, told, rules), []
     with inst.db.scope() as session:
         now = db.now(session)
         tracing.keep(session, told.traces.values(), told.owners)
+        found = _found(session, told, rules)
         done = reconciling.settle(session, found, now=now, actor=actor())
         ids = {told.owners[one.message_id] for one in told.traces.values()}
         late = reconciling.bounced(session, ids, tracing.traces(session, ids), rules=rules)
-        done += reconciling.settle(session, late, now=now, actor=actor(), from_="accepted")
-    return found, done
+        return found, done + reconciling.settle(session, late, now=now, actor=actor(), from_="accepted")
+
+
+def _found(session: Session, told: _Told, rules: Rules) -> list[Finding]:
+    """By what these files say, and what was known before."""
+    waiting = reconciling.cases(session)
+    known = dict(told.traces)
+    for one in tracing.traces(session, [case.delivery_id for case in waiting]):
+        key = (one.message_id, one.queue_id)
+        known[key] = tracing.later(one, known.get(key, one))
+    return reconciling.findings(waiting, known.values(), told.spans, rules=rules)
 
 
 def _facts(told: _Told, found: Sequence[Finding], done: Sequence[Finding], *, dry_run: bool) -> dict[str, Any]:

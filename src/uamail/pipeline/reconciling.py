@@ -128,7 +128,9 @@ def judge(case: Case, traces: Iterable[Trace], spans: Sequence[Span], *, rules: 
         return _taken(case, taken)
     refused = [one for one in now if one.status == "rejected" and one.dsn]
     if refused:
-        return _refused(case, refused[-1], rules)
+        # It may have been an earlier try that was refused: then the log must show that this one was not taken.
+        sure = case.number == 1 or _covers(spans, case, rules)
+        return _refused(case, refused[-1], rules) if sure else Finding(case=case, to="uncertain", why="uncovered")
     if mine:
         # Not queued yet is not the same as never: under load cleanup is hours ahead of the queue manager.
         thrown = next((one for one in now if one.status == "discarded"), None)
@@ -164,11 +166,15 @@ def _absent(case: Case, spans: Sequence[Span], rules: Rules) -> Finding:
     """Absence is evidence only of the right log, without a hole, from well before the try to well after it."""
     if case.relay != rules.relay:
         return Finding(case=case, to="uncertain", why="elsewhere")
-    begins, ends = case.began - rules.margin, case.ended + rules.margin
-    # A log that names no mail of ours in all that time may be any machine's.
-    if not any(one.first <= begins and ends <= one.last and one.own for one in spans):
+    if not _covers(spans, case, rules):
         return Finding(case=case, to="uncertain", why="uncovered")
     return Finding(case=case, to="queued" if rules.requeue else "uncertain", why="missing")
+
+
+def _covers(spans: Sequence[Span], case: Case, rules: Rules) -> bool:
+    begins, ends = case.began - rules.margin, case.ended + rules.margin
+    # A log that names no mail of ours in all that time may be any machine's.
+    return any(one.first <= begins and ends <= one.last and one.own for one in spans)
 
 
 def findings(waiting: Iterable[Case], traces: Iterable[Trace], spans: Sequence[Span], *, rules: Rules) -> list[Finding]:
@@ -199,17 +205,23 @@ def bounced(session: Session, ids: Collection[int], traces: Iterable[Trace], *, 
 
 def _move(session: Session, one: Finding, from_: str, *, now: datetime, actor: str) -> bool:
     case, trace = one.case, one.trace
+    if not _still(session, case, from_):
+        return False
     facts: dict[str, Fact] = {"resolved": True, "source": "maillog", "attempt": case.number, "log": one.why}
     if trace is not None:
         at = trace.status_at or trace.queued_at or trace.seen_at
         seen = {"queue": trace.queue_id, "status": trace.status, "dsn": trace.dsn, "logged": stamp(at)}
         facts |= {key: excerpt(value) for key, value in seen.items() if value}
     due = {"due_at": now} if one.to == "queued" else {}
-    ids = [case.delivery_id]
-    if not delivery.move(session, ids, from_=from_, to=one.to, now=now, actor=actor, facts=facts, **due):
-        return False
+    delivery.move(session, [case.delivery_id], from_=from_, to=one.to, now=now, actor=actor, facts=facts, **due)
     values: dict[str, str] = {"outcome": _ATTEMPTS[one.to]}
     if trace is not None and one.to in ("accepted", "bounced"):
         values["queue_id"] = trace.queue_id
     session.execute(update(Attempt).where(Attempt.id == case.attempt_id).values(**values))
     return True
+
+
+def _still(session: Session, case: Case, state: str) -> bool:
+    """Whether the letter is where it was found, and in the same try; nobody moves it on until we are done."""
+    query = select(Delivery.attempts).where(Delivery.id == case.delivery_id, Delivery.state == state).with_for_update()
+    return session.execute(query).scalar_one_or_none() == case.number

@@ -1,6 +1,5 @@
 """Uncertain letters and the relay's log: what it proves is done, what it does not is left to a person."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -96,17 +95,12 @@ def test_later_bounce_follows_acceptance(world: World, lost: Claim) -> None:
     assert sound(world) == {}
 
 
-@pytest.mark.parametrize(("dsn", "rules", "state"), [("5.7.1", RULES, "refused"), ("4.7.1", RULES, "uncertain")])
-def test_refusal_after_the_text_is_definite(world: World, lost: Claim, dsn: str, rules: Rules, state: str) -> None:
-    settled(world, trace(world, lost, queued_at=None, status="rejected", status_at=NOW, dsn=dsn), rules=rules)
+def test_refusal_after_the_text_is_definite(world: World, lost: Claim) -> None:
+    settled(world, trace(world, lost, queued_at=None, status="rejected", status_at=NOW, dsn="5.7.1"))
 
-    assert world.delivery(lost.delivery_id).state == state
-
-
-def test_deferral_after_the_text_goes_again_where_allowed(world: World, lost: Claim) -> None:
-    settled(world, trace(world, lost, queued_at=None, status="rejected", status_at=NOW, dsn="4.7.1"), rules=REQUEUE)
-
-    assert world.delivery(lost.delivery_id).state == "queued"
+    assert world.delivery(lost.delivery_id).state == "refused"
+    assert world.attempt(lost).outcome == "refused"
+    assert sound(world) == {}
 
 
 def test_missing_letter_waits_for_a_person(world: World, lost: Claim) -> None:
@@ -125,56 +119,6 @@ def test_missing_letter_goes_again_where_allowed(world: World, lost: Claim) -> N
     assert (facts["log"], facts["source"]) == ("missing", "maillog")
     assert len(world.claim(most=1)) == 1
     assert sound(world) == {}
-
-
-MINUTE = timedelta(minutes=1)
-HOLES: list[tuple[str, tuple[Span, ...], Rules]] = [
-    ("no log", (), REQUEUE),
-    ("begins too late", (Span(NOW - 9 * MINUTE, NOW + 60 * MINUTE, 1),), REQUEUE),
-    ("ends too early", (Span(NOW - 60 * MINUTE, NOW + 9 * MINUTE, 1),), REQUEUE),
-    ("a hole at the time", (Span(NOW - 60 * MINUTE, NOW, 1), Span(NOW + MINUTE, NOW + 60 * MINUTE, 1)), REQUEUE),
-    ("knows no mail of ours", (Span(NOW - 60 * MINUTE, NOW + 60 * MINUTE, 0),), REQUEUE),
-    ("another relay's", COVERED, replace(REQUEUE, relay="second")),
-]
-
-
-@pytest.mark.parametrize(("name", "spans", "rules"), HOLES, ids=[hole[0] for hole in HOLES])
-def test_log_that_could_miss_it_proves_nothing(
-    world: World, lost: Claim, name: str, spans: tuple[Span, ...], rules: Rules
-) -> None:
-    (found,) = settled(world, spans=spans, rules=rules)
-
-    assert found.why == ("elsewhere" if rules.relay == "second" else "uncovered")
-    assert world.delivery(lost.delivery_id).state == "uncertain"
-
-
-DOUBTS: list[tuple[str, Callable[[], dict[str, Any]], str]] = [
-    ("seen but not queued", lambda: {"queued_at": None}, "begun"),
-    ("seen long before", lambda: {"seen_at": NOW - timedelta(hours=3), "queued_at": None}, "begun"),
-    ("queued long before", lambda: {"seen_at": NOW - timedelta(hours=3)}, "begun"),
-    ("rejected without a code", lambda: {"queued_at": None, "status": "rejected"}, "begun"),
-    ("discarded", lambda: {"queued_at": None, "status": "discarded"}, "discarded"),
-    ("deleted from the queue", lambda: {"status": "deleted"}, "discarded"),
-]
-
-
-@pytest.mark.parametrize(("name", "changes", "why"), DOUBTS, ids=[doubt[0] for doubt in DOUBTS])
-def test_doubtful_letter_is_never_sent_again(
-    world: World, lost: Claim, name: str, changes: Callable[[], dict[str, Any]], why: str
-) -> None:
-    (found,) = settled(world, trace(world, lost, **changes()), rules=REQUEUE)
-
-    assert (found.to, found.why) == ("uncertain", why)
-    assert world.delivery(lost.delivery_id).state == "uncertain"
-
-
-def test_filter_behind_the_queue_is_followed(world: World, lost: Claim) -> None:
-    first = trace(world, lost, queue_id="AAAAA1", status="sent", text="250 2.0.0 Ok: queued as BBBBB2")
-    second = bounce(world, lost, queue_id="BBBBB2")
-
-    settled(world, first, second)
-
-    assert world.delivery(lost.delivery_id).state == "bounced"
 
 
 def test_passage_of_an_earlier_try_does_not_count(world: World, lost: Claim) -> None:
@@ -204,6 +148,23 @@ def test_second_run_changes_nothing(world: World, lost: Claim) -> None:
 
     assert moved == []
     assert last_event(world) == before
+
+
+def test_evidence_of_one_try_settles_no_later_one(world: World, lost: Claim) -> None:
+    with world.inst.db.reading() as session:
+        stale = reconciling.cases(session)
+    with world.scope() as session:
+        outcomes.resolve(session, lost.delivery_id, accepted=False, evidence="asked the relay", **world.when)
+    (again,) = world.claim(most=1)
+    world.begin(again)
+    world.finish(result(again, "uncertain"))
+
+    with world.scope() as session:
+        found = reconciling.findings(stale, [trace(world, lost)], COVERED, rules=RULES)
+        moved = reconciling.settle(session, found, **world.when)
+
+    assert moved == []
+    assert world.delivery(lost.delivery_id).state == "uncertain"
 
 
 def test_person_who_was_faster_is_heard(world: World, lost: Claim) -> None:
