@@ -80,7 +80,8 @@ def post(hook: Hook, document: Mapping[str, Any], *, id: str, at: int, timeout: 
             connection.request("POST", target, body, headers)
             status = connection.getresponse().status
     except ssl.SSLCertVerificationError as error:
-        raise HookError(hook.name, f"its certificate is not good: {error.verify_message}") from error
+        # Only its first words: "Hostname mismatch, certificate is not valid for …" would name the host.
+        raise HookError(hook.name, f"its certificate is not good: {error.verify_message.split(',')[0]}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise HookError(hook.name, f"no answer ({type(error).__name__})") from error
     if not 200 <= status < 300:

@@ -18,23 +18,25 @@ class _Tallies(threading.local):
     """The counts of one thread. Nobody else writes them, so no lock is needed; they only grow."""
 
     def __init__(self) -> None:
-        self.counts = {phase: [0] * (len(BOUNDS) + 1) for phase in PHASES}
-        self.sums = {phase: [0.0] * (len(BOUNDS) + 1) for phase in PHASES}
+        # Per phase the counts of all buckets, then their seconds.
+        self.of: dict[str, list[float]] = {phase: [0] * (2 * _BUCKETS) for phase in PHASES}
         with _lock:
-            _all.append((self.counts, self.sums))
+            _all.append(self.of)
 
 
+_BUCKETS = len(BOUNDS) + 1
 _lock = threading.Lock()
-_all: list[tuple[dict[str, list[int]], dict[str, list[float]]]] = []
+_all: list[dict[str, list[float]]] = []
 _taken: dict[tuple[str, int], tuple[int, float]] = {}
 _here = _Tallies()
 
 
 def observe(phase: str, seconds: float) -> None:
     """Count one step of a phase (one of PHASES, else KeyError)."""
+    tally = _here.of[phase]
     place = bisect_left(BOUNDS, seconds)
-    _here.counts[phase][place] += 1
-    _here.sums[phase][place] += seconds
+    tally[place] += 1
+    tally[place + _BUCKETS] += seconds
 
 
 @contextmanager
@@ -70,8 +72,8 @@ def give_back(growth: Growth) -> None:
 def _totals() -> dict[tuple[str, int], tuple[int, float]]:
     totals = {}
     for phase in PHASES:
-        for place in range(len(BOUNDS) + 1):
-            n = sum(counts[phase][place] for counts, _ in _all)
+        for place in range(_BUCKETS):
+            n = int(sum(of[phase][place] for of in _all))
             if n:
-                totals[phase, place] = (n, sum(sums[phase][place] for _, sums in _all))
+                totals[phase, place] = (n, sum(of[phase][place + _BUCKETS] for of in _all))
     return totals

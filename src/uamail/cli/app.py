@@ -8,12 +8,14 @@ from sqlalchemy.exc import OperationalError
 from uamail import __version__
 from uamail.cli import (
     action,
+    alerts,
     appeals,
     audit,
     batch,
     delivery,
     demo,
     home,
+    metrics,
     operator,
     receipt,
     release,
@@ -51,6 +53,8 @@ app.command("start")(stop.start)
 app.command("hold")(stop.hold)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")
+app.add_typer(alerts.app, name="alerts")
+app.command("metrics")(metrics.metrics)
 
 
 def _version(wanted: bool) -> None:

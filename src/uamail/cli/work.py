@@ -40,7 +40,7 @@ def worker_environment(home: Path, *, smtp: str | None, no_pacing: bool) -> dict
     if no_pacing:
         environment["UAMAIL_NO_PACING"] = "1"
     with opened(home, pacing=not no_pacing) as inst:
-        _ = inst.terms
+        _ = inst.terms, inst.alert_rules
     return environment
 
 

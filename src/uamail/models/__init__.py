@@ -2,6 +2,7 @@
 
 from uamail.models.action import Action, ActionRevision, ModelLetter, Target
 from uamail.models.address import Address, AddressLines
+from uamail.models.alert import Alert, AlertMessage, AlertWatch
 from uamail.models.appeal import Appeal, ImportRun
 from uamail.models.attempt import Attempt
 from uamail.models.audit import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
@@ -10,6 +11,7 @@ from uamail.models.batch import Batch, BatchFile, Piece
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
 from uamail.models.lane import Lane, Limit
+from uamail.models.measure import Timing, Worker
 from uamail.models.office import Office
 from uamail.models.operator import Operator
 from uamail.models.relay import Relay
@@ -21,6 +23,9 @@ __all__ = [
     "ActionRevision",
     "Address",
     "AddressLines",
+    "Alert",
+    "AlertMessage",
+    "AlertWatch",
     "Appeal",
     "Attempt",
     "AuditCheckpoint",
@@ -47,6 +52,8 @@ __all__ = [
     "Signer",
     "Suppression",
     "Target",
+    "Timing",
     "Tombstone",
     "VaultItem",
+    "Worker",
 ]

@@ -56,6 +56,9 @@ MOVING = ("queued", "claimed")
 UNSENT = ("queued", "held", "suppressed")
 
 _QUEUED = text("state = 'queued'")
+_HELD = text("state = 'held'")
+# Tried before and due again; queries use these very words, or the index does not serve them.
+DEFERRED = text("state = 'queued' AND attempts > 0")
 _OF_APPEAL = text("appeal_id IS NOT NULL")
 _OF_RUN = text("run_id IS NOT NULL")
 
@@ -98,6 +101,14 @@ class Delivery(Base):
         ),
         Index("ix_delivery_batch", "batch_id"),
         Index("ix_delivery_release", "release_id"),
+        # What waits for a person, by reason, and what was put off: counted every half minute, so not by scanning.
+        Index("ix_delivery_held", "reason", "action_id", "id", sqlite_where=_HELD, postgresql_where=_HELD),
+        Index(
+            "ix_delivery_deferred",
+            *("action_id", "recipient_key", "kind"),
+            sqlite_where=DEFERRED,
+            postgresql_where=DEFERRED,
+        ),
     )
 
     kind: Mapped[str]
