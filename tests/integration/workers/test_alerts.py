@@ -1,5 +1,6 @@
 """Workers as real processes: they tell the staff once, whatever becomes of the letters, and never a private word."""
 
+import json
 import os
 import re
 import shutil
@@ -102,16 +103,18 @@ def test_deaf_webhook_keeps_no_letter_waiting(home: Installation) -> None:
 
 
 @once
-def test_disk_is_said_and_measures_are_kept(house: World, web: WebServer) -> None:
+def test_disk_digest_and_measures_are_told(house: World, web: WebServer) -> None:
+    every_day = json.dumps(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+    daily = {"UAMAIL_ALERTS__DIGEST_AT": "00:00", "UAMAIL_ALERTS__DIGEST_DAYS": every_day}
     with SinkThread() as sink:
-        run(house, sink, UAMAIL_ALERTS__DISK_FREE_PERCENT="100")
-        told = to_ada(sink)
+        run(house, sink, n=2, UAMAIL_ALERTS__DISK_FREE_PERCENT="100", **daily)
+        told = sorted(to_ada(sink))
 
     with house.inst.db.reading() as session:
         phases = set(session.execute(select(Timing.phase)).scalars())
         left = session.execute(select(Worker)).scalars().all()
         text = render(session, now=house.now)
-    assert [one[:44] for one in told] == ["Alert: The disk of the home is nearly full: "]
+    assert [one[:20] for one in told] == ["Alert: The disk of t", "Waiting for a person"]
     assert "disk" in {one.json["cause"] for one in web.got}
     assert "tick" in phases
     assert left == []
