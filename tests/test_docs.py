@@ -14,6 +14,7 @@ from tests.docs_pages import DOCS, ROOT, RUN, anchors, blocks, codes, links, pag
 from tests.docs_session import Ran, reader
 from uamail.letters.person import LEVELS
 from uamail.models import appeal, attempt, batch, delivery, incoming
+from uamail.models.alert import CAUSES
 from uamail.models.delivery import HOLD_REASONS, Exclusion
 from uamail.models.release import Release
 from uamail.settings import Settings
@@ -29,6 +30,7 @@ STATES = {
     "Delivery states": delivery.STATES,
     "Hold reasons": HOLD_REASONS,
     "Appeal states": appeal.STATES,
+    "Alert causes": CAUSES,
     "Attempt outcomes": attempt.OUTCOMES,
     "Incoming kinds": incoming.KINDS,
     "Incoming states": incoming.STATES,

@@ -29,7 +29,7 @@ def main() -> int:
     # Imported here: the layout child imports this file too, and needs none of it.
     from dramatiq import Worker
 
-    from workers import bounces, mail, printing, schedule
+    from workers import alerts, bounces, mail, printing, schedule
     from workers.broker import broker, installation, stopping
 
     for actor in (mail.drain, printing.render, bounces.read):
@@ -37,16 +37,18 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     work = installation().settings.work
-    ours = schedule.Schedule()
+    ours, desk = schedule.Schedule(), alerts.Desk()
     worker = Worker(broker, worker_threads=work.threads)
     try:
         ours.guard()
+        desk.start()
         worker.start()
         try:
             _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
         finally:
             worker.stop(timeout=int(work.stop_seconds * 1000))
             mail.close()
+            desk.finish(sending=until_idle)
     except UamailError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code

@@ -14,11 +14,12 @@ from dramatiq.middleware import Middleware
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from uamail import db
+from uamail import db, timing
 from uamail.errors import RuleRefused, UamailError
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
 from uamail.pipeline import batching, bounces, confirmation, dispatch, recall, rendering, rescue, routing, sequencing
+from workers import alerts
 from workers.bounces import Poll
 from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
@@ -35,14 +36,17 @@ class Schedule:
         self._frontier = Frontier()
         self._follower = Follower()
         self._poll = Poll()
+        self._watch = alerts.Watch()
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
         self._poll.send()
+        self._watch.look(at_once=signing)
         try:
             _rescue()
-            while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
-                pass
+            with timing.timed("tick"):
+                while not stopping.is_set() and self._round(sealing=sealing, signing=signing):
+                    pass
         except BaseException:
             # What was undone in the database must not stay in our view of the tree.
             self._frontier = Frontier()
@@ -89,11 +93,13 @@ class Schedule:
             if path.exists():
                 size = int(path.read_text().split("\n")[1])
                 with inst.db.reading() as session:
-                    if sequencing.size(session) < size:
-                        raise RuleRefused(
-                            f"the database is older than checkpoint {size} in {path}: restore a newer backup, "
-                            "or everything since would be sent twice"
-                        )
+                    missing = size - sequencing.size(session)
+                if missing > 0:
+                    alerts.refused(missing)
+                    raise RuleRefused(
+                        f"the database is older than checkpoint {size} in {path}: restore a newer backup, "
+                        "or everything since would be sent twice"
+                    )
 
     def _sign(self, session: Session, every: timedelta, *, now: datetime) -> Checkpoint | None:
         inst = installation()
@@ -156,9 +162,10 @@ class Ticker(Middleware):
 
 def run() -> None:
     """Tick until the process stops; a tick that fails is said and tried again."""
-    schedule = Schedule()
+    schedule, desk = Schedule(), alerts.Desk()
     try:
         schedule.guard()
+        desk.start()
     except UamailError as error:
         # Nothing more may go out of this process, old nudges in the broker included.
         stopping.set()
@@ -171,6 +178,7 @@ def run() -> None:
         except (UamailError, DBAPIError) as error:
             _log.error("tick failed", error=type(error).__name__)
         time.sleep(installation().settings.work.tick_seconds)
+    desk.finish()
 
 
 # An embedded process ticks for itself, because it wants to know when everything is done.

@@ -8,7 +8,8 @@ UamailError
 ├── RuleRefused           a rule of the house forbids it (deadline, hold, release, second person)
 ├── NotFound              nothing has that name
 ├── OutsideError          the outside world failed: retry later
-│   └── RelayError        a mail relay: cannot connect, TLS, login
+│   ├── RelayError        a mail relay: cannot connect, TLS, login
+│   └── HookError         a webhook did not take what was posted
 ├── PrintError            a batch cannot be printed
 │   └── MissingGlyph      characters no allowed font can draw
 ├── StoreError            a stored file is missing or damaged
@@ -73,6 +74,14 @@ class RelayError(OutsideError):
     def __init__(self, relay: str, stage: str, problem: str, *, code: int | None = None) -> None:
         super().__init__(f"relay {relay}, {stage}: {problem}")
         self.relay, self.stage, self.problem, self.code = relay, stage, problem, code
+
+
+class HookError(OutsideError):
+    """A webhook did not take what was posted to it; names whose it is, never its address."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"webhook of {name}: {problem}")
+        self.name, self.problem = name, problem
 
 
 class PrintError(UamailError):

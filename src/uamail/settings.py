@@ -3,11 +3,13 @@
 import os
 import re
 import tomllib
+from datetime import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from uamail.errors import SettingError
@@ -179,6 +181,59 @@ class AuditSettings(_Section):
     guard_dir: str
 
 
+Cause = Literal[
+    "relay",
+    "content",
+    "late",
+    "stalled_log",
+    "stuck_lane",
+    "uncertain",
+    "poison",
+    "batch_stuck",
+    "restored",
+    "disk",
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class AlertSettings(_Section):
+    # After five minutes without a look the house counts as shut.
+    watch_seconds: float = Field(gt=0, le=120)
+    repeat_hours: float = Field(ge=0)
+    stalled_log_minutes: float = Field(gt=0)
+    stuck_lane_minutes: float = Field(gt=0)
+    uncertain_minutes: float = Field(ge=0)
+    disk_free_percent: float = Field(ge=0, le=100)
+    digest_at: time
+    digest_zone: str
+    digest_days: tuple[Weekday, ...]
+    digest_empty: bool
+
+    @field_validator("digest_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("not a time zone of the IANA list, such as Europe/Zurich")
+        return name
+
+
+class StaffSettings(_Section):
+    """A member of staff who is told; `causes` empty: all of them."""
+
+    email: str = ""
+    # Often a secret by itself.
+    webhook: str = Field(default="", repr=False)
+    secret_file: str = ""
+    ca_file: str = ""
+    causes: tuple[Cause, ...] = ()
+    digest: bool = True
+
+
+class MetricsSettings(_Section):
+    # A process counts as alive for a minute after its last flush.
+    flush_seconds: float = Field(gt=0, le=20)
+
+
 class Settings(BaseSettings):
     """Every setting; each is explained in config/uamail.toml. Environment: UAMAIL_MAIL__DOMAIN and so on."""
 
@@ -202,6 +257,9 @@ class Settings(BaseSettings):
     release: ReleaseSettings
     intake: ImportSettings
     audit: AuditSettings
+    alerts: AlertSettings
+    staff: dict[str, StaffSettings]
+    metrics: MetricsSettings
     templates_dir: str
     # The home is where the settings were found, not a setting.
     home_dir: Path = Path()
@@ -237,6 +295,13 @@ class Settings(BaseSettings):
     def secret(self, key: str, path: str) -> SecretStr:
         """The password in the file that setting `key` names, relative to the home. Raises SettingError."""
         return SecretStr(self._secret(key, path, "write the password into that file, mode 0600").decode().strip())
+
+    def webhook_secret(self, name: str) -> SecretStr | None:
+        """The secret that signs what goes to a member of staff's webhook, from its private file."""
+        key, path = f"staff.{name}.secret_file", self.staff[name].secret_file
+        if not path:
+            return None
+        return SecretStr(self._secret(key, path, "write the secret into that file, mode 0600").decode().strip())
 
     @property
     def dkim_domain(self) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from uamail import __version__
 from uamail.cli import (
     action,
+    alerts,
     appeals,
     audit,
     batch,
@@ -16,6 +17,7 @@ from uamail.cli import (
     demo,
     dkim,
     home,
+    metrics,
     operator,
     receipt,
     reconcile,
@@ -59,6 +61,8 @@ app.command("reconcile")(reconcile.reconcile)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(alerts.app, name="alerts")
+app.command("metrics")(metrics.metrics)
 
 
 def _version(wanted: bool) -> None:

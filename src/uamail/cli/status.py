@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,8 +13,9 @@ from uamail.cli.action import UaArgument
 from uamail.cli.desk import HomeOption, JsonOption, opened, show, table
 from uamail.cli.switches import switches, warn
 from uamail.errors import UamailError
+from uamail.letters.alertwords import alert_words
 from uamail.models import Action
-from uamail.queries import finding
+from uamail.queries import finding, waiting
 from uamail.queries import forecast as forecasts
 from uamail.queries import status as statuses
 
@@ -39,12 +40,22 @@ def status(
         )
         rows = [statuses.status(session, one) for one in chosen]
         sending = switches(session, inst.settings)
+        alerts = waiting.alerts(session)
     warn(sending)
-    facts = {"sending": sending, "actions": [row.plain() for row in rows]}
-    show(facts, as_json, *(partial(status_table, row) for row in rows))
+    show(
+        {"sending": sending, "actions": [row.plain() for row in rows], "alerts": alerts},
+        as_json,
+        *(partial(status_table, row) for row in rows),
+        *(partial(_alert, one) for one in alerts),
+    )
     differences = [line for row in rows for line in row.differences]
     if differences:
         raise Unbalanced("not balanced: " + "; ".join(differences))
+
+
+def _alert(one: Mapping[str, Any]) -> str:
+    words = alert_words(one["cause"], key=one["key"], n=one["n"], detail=one["detail"])
+    return f"alert {one['id']}: {words.wrong} (uamail alerts list)"
 
 
 def status_table(row: statuses.Status) -> Table:

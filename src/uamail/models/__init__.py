@@ -2,6 +2,7 @@
 
 from uamail.models.action import Action, ActionRevision, ModelLetter, Target
 from uamail.models.address import Address, AddressLines
+from uamail.models.alert import Alert, AlertMessage, AlertWatch
 from uamail.models.appeal import Appeal, ImportRun
 from uamail.models.attempt import Attempt
 from uamail.models.audit import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
@@ -12,6 +13,7 @@ from uamail.models.delivery import Delivery, Exclusion, PetitionRun
 from uamail.models.incoming import Incoming
 from uamail.models.lane import Lane, Limit, Turn
 from uamail.models.maillog import LogRead, LogTrace
+from uamail.models.measure import Timing, Worker
 from uamail.models.office import Office
 from uamail.models.operator import Operator
 from uamail.models.relay import Relay
@@ -23,6 +25,9 @@ __all__ = [
     "ActionRevision",
     "Address",
     "AddressLines",
+    "Alert",
+    "AlertMessage",
+    "AlertWatch",
     "Appeal",
     "Attempt",
     "AuditCheckpoint",
@@ -52,7 +57,9 @@ __all__ = [
     "Signer",
     "Suppression",
     "Target",
+    "Timing",
     "Tombstone",
     "Turn",
     "VaultItem",
+    "Worker",
 ]

@@ -23,6 +23,8 @@ MOVES: Mapping[str, tuple[str, ...]] = {
     "cancelled": (),
 }
 STATES = tuple(MOVES)
+# A batch whose rendering died that often waits for a person (uamail batch list shows its attempts).
+MOST_ATTEMPTS = 3
 PIECE_STATES = ("printed", "held", "damaged", "posted", "returned", "removed")
 _OPEN = text("state = 'open'")
 _LIVE = text("state NOT IN ('held', 'removed')")

@@ -72,11 +72,13 @@ UNSENT = ("queued", "held", "suppressed")
 _IN_LANE = text("state = 'queued' AND lane_id IS NOT NULL")
 _ON_PAPER = text("state = 'queued' AND channel = 'print'")
 _LIMITED = text("state = 'queued' AND not_after IS NOT NULL")
-_AGAIN = text("state = 'queued' AND attempts > 0")
 _UNCERTAIN = text("state = 'uncertain'")
 _CLAIMED = text("state = 'claimed'")
 _BATCHED = text("batch_id IS NOT NULL")
 _RELEASED = text("release_id IS NOT NULL")
+_HELD = text("state = 'held'")
+# Tried before and due again; queries use these very words, or the index does not serve them.
+DEFERRED = text("state = 'queued' AND attempts > 0")
 _OF_APPEAL = text("appeal_id IS NOT NULL")
 _OF_RUN = text("run_id IS NOT NULL")
 
@@ -117,12 +119,20 @@ class Delivery(Base):
         ),
         Index("ix_delivery_batching", "address_id", "id", sqlite_where=_ON_PAPER, postgresql_where=_ON_PAPER),
         Index("ix_delivery_deadline", "not_after", "id", sqlite_where=_LIMITED, postgresql_where=_LIMITED),
-        Index("ix_delivery_again", "revision_id", "id", sqlite_where=_AGAIN, postgresql_where=_AGAIN),
+        Index("ix_delivery_again", "revision_id", "id", sqlite_where=DEFERRED, postgresql_where=DEFERRED),
         Index("ix_delivery_action_state", "action_id", "state", "id"),
         Index("ix_delivery_lease", "lease_until", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
         Index("ix_delivery_release", "release_id", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
         Index("ix_delivery_uncertain", "id", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
+        # What waits for a person, by reason, and what was put off: counted every half minute, so not by scanning.
+        Index("ix_delivery_held", "reason", "action_id", "id", sqlite_where=_HELD, postgresql_where=_HELD),
+        Index(
+            "ix_delivery_deferred",
+            *("action_id", "recipient_key", "kind"),
+            sqlite_where=DEFERRED,
+            postgresql_where=DEFERRED,
+        ),
     )
 
     kind: Mapped[str]

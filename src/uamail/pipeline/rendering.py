@@ -23,13 +23,11 @@ from uamail.models import (
     batch,
     delivery,
 )
+from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.pipeline.writing import briefs, in_language
 from uamail.printing import profile
 from uamail.store import Stored
-
-# A batch whose rendering died that often waits for a person (uamail batch list shows its attempts).
-MOST_ATTEMPTS = 3
 
 
 def take(session: Session, *, lease: timedelta, label_sheet: str, now: datetime) -> Job | None:

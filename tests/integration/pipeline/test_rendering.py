@@ -13,6 +13,7 @@ from tests.support import oracle
 from tests.support.world import World
 from uamail.installation import Installation
 from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
+from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline import batching, folder, recall, rendering
 from uamail.pipeline.folder import Job, Papers
 from uamail.printing import reference
@@ -143,7 +144,7 @@ def test_batch_is_leased_to_one(sealed: World) -> None:
 
 
 def test_batch_that_kills_its_workers_waits(sealed: World) -> None:
-    for _ in range(rendering.MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         assert take(sealed) is not None
         sealed.later(minutes=16)
 

@@ -28,6 +28,43 @@ def upgrade() -> None:
         sa.UniqueConstraint("ua", "ordinal", name=op.f("uq_action_ua_ordinal")),
     )
     op.create_table(
+        "alert",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("opened_at", Instant(), nullable=False),
+        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.CheckConstraint(
+            "cause = 'relay' OR cause = 'content' OR cause = 'late' OR cause = 'stalled_log' OR cause = 'stuck_lane' OR cause = 'uncertain' OR cause = 'poison' OR cause = 'batch_stuck' OR cause = 'restored' OR cause = 'disk'",
+            name=op.f("ck_alert_cause_legal"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+    )
+    with op.batch_alter_table("alert", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_place", ["cause", "key", "told_at"], unique=False)
+        batch_op.create_index(
+            "uq_alert_open",
+            ["cause", "key"],
+            unique=True,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
+        "alert_watch",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("watched_at", Instant(), nullable=True),
+        sa.Column("awake_since", Instant(), nullable=True),
+        sa.Column("forecast_at", Instant(), nullable=True),
+        sa.Column("digest_on", sa.Date(), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_alert_watch_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_watch")),
+    )
+    op.create_table(
         "audit_checkpoint",
         sa.Column("id", Id, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
@@ -198,12 +235,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "timing",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("phase", sa.String(), nullable=False),
+        sa.Column("bucket", sa.Integer(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_timing")),
+        sa.UniqueConstraint("phase", "bucket", name=op.f("uq_timing_phase_bucket")),
+    )
+    op.create_table(
         "tombstone",
         sa.Column("id", Id, nullable=False),
         sa.Column("lookup", sa.LargeBinary(), nullable=False),
         sa.Column("erased_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tombstone")),
         sa.UniqueConstraint("lookup", name=op.f("uq_tombstone_lookup")),
+    )
+    op.create_table(
+        "worker",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("seen_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
+        sa.UniqueConstraint("name", name=op.f("uq_worker_name")),
     )
     op.create_table(
         "action_revision",
@@ -239,6 +294,50 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
         sa.UniqueConstraint("action_id", "key", "version", name=op.f("uq_address_action_id_key_version")),
     )
+    op.create_table(
+        "alert_message",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("alert_id", Id, nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("hour", Instant(), nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("body", Json, nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", Instant(), nullable=True),
+        sa.Column("dropped_at", Instant(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "kind = 'opened' OR kind = 'closed' OR kind = 'digest'", name=op.f("ck_alert_message_kind_legal")
+        ),
+        sa.CheckConstraint("way = 'mail' OR way = 'webhook'", name=op.f("ck_alert_message_way_legal")),
+        sa.CheckConstraint("sent_at IS NULL OR dropped_at IS NULL", name=op.f("ck_alert_message_one_end")),
+        sa.ForeignKeyConstraint(["alert_id"], ["alert.id"], name=op.f("fk_alert_message_alert_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_message")),
+        sa.UniqueConstraint(
+            "kind",
+            "cause",
+            "key",
+            "hour",
+            "person",
+            "way",
+            name=op.f("uq_alert_message_kind_cause_key_hour_person_way"),
+        ),
+    )
+    with op.batch_alter_table("alert_message", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_message_alert", ["alert_id"], unique=False)
+        batch_op.create_index(
+            "ix_alert_message_waiting",
+            ["due_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+            postgresql_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+        )
+
     op.create_table(
         "audit_leaf",
         sa.Column("id", Id, nullable=False),
@@ -684,6 +783,20 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'queued' AND not_after IS NOT NULL"),
             postgresql_where=sa.text("state = 'queued' AND not_after IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_delivery_deferred",
+            ["action_id", "recipient_key", "kind"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND attempts > 0"),
+            postgresql_where=sa.text("state = 'queued' AND attempts > 0"),
+        )
+        batch_op.create_index(
+            "ix_delivery_held",
+            ["reason", "action_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
         )
         batch_op.create_index(
             "ix_delivery_lease",

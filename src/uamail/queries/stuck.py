@@ -1,0 +1,132 @@
+"""Stuck lanes: mail that is due and may go, and nobody has worked at its lane for longer than a limit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Limit, Office, Relay, Release, Target
+from uamail.models.alert import Sighting
+from uamail.models.delivery import SUPPORTER
+from uamail.models.lane import limits_of
+from uamail.pacing import microseconds
+
+_SOME = 5
+# A nudge is good for one token (work.token_seconds, a minute at most); a lane that rests longer waits for its limit.
+_NUDGE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What may be sent at all: over which relay, whether without a release, and whether anything."""
+
+    relay: str
+    rehearsal: bool
+    never_send: bool
+
+
+def lanes(
+    session: Session, *, terms: Terms, limit: timedelta, awake_since: datetime, now: datetime
+) -> Iterator[Sighting]:
+    """One sighting for all stuck lanes; none while nothing may be sent, or before we have been up for `limit`."""
+    before = now - limit
+    if terms.never_send or awake_since > before or _closed(session, terms.relay, now):
+        return
+    stuck = {}
+    for lane in _idle(session, before, now):
+        if not _worked(session, lane, before) and not _stopped(session, lane, terms.relay):
+            oldest = _oldest(session, lane, terms, before, now)
+            if oldest is not None:
+                stuck[lane.id] = oldest
+    if stuck:
+        detail = _names(session, list(stuck))
+        yield Sighting(cause="stuck_lane", since=min(stuck.values()), n=len(stuck), detail=detail)
+
+
+def _closed(session: Session, relay: str, now: datetime) -> bool:
+    """Whether the relay rests: that is an alert of its own."""
+    return session.execute(select(Relay.id).where(Relay.name == relay, Relay.paused_until > now)).first() is not None
+
+
+# Written out, not bound: so that SQLite knows at once which partial index serves.
+def _state(word: str) -> ColumnElement[bool]:
+    return Delivery.state == literal_column(f"'{word}'")
+
+
+def _idle(session: Session, before: datetime, now: datetime) -> Sequence[Lane]:
+    """Lanes with something due since `before` that do not wait for a limit and of which nobody holds a letter."""
+    due = select(Delivery.id).where(Delivery.lane_id == Lane.id, _state("queued"), Delivery.due_at <= before)
+    claimed = select(Delivery.lane_id).where(_state("claimed"), Delivery.lane_id.is_not(None))
+    waits = Lane.nudged_until > now + _NUDGE
+    query = select(Lane).where(due.exists(), Lane.id.not_in(claimed), or_(Lane.nudged_until.is_(None), ~waits))
+    return session.execute(query.order_by(Lane.id)).scalars().all()
+
+
+def _worked(session: Session, lane: Lane, before: datetime) -> bool:
+    """Whether somebody has claimed from it since: each claim moves the clock of its narrowest limit on.
+
+    Where no limit has a clock (a rehearsal without limits), any claim in the house counts.
+    """
+    scope, key = limits_of(lane, "")[-1] if lane.kind == "mailbox" else ("domain", lane.domain)
+    clock = session.execute(select(Limit.arrival_us).where(Limit.scope == scope, Limit.key == key)).scalar()
+    if clock:
+        return clock > microseconds(before)
+    last = session.execute(select(Attempt.started_at).order_by(Attempt.id.desc()).limit(1)).scalar()
+    return last is not None and last > before
+
+
+def _stopped(session: Session, lane: Lane, relay: str) -> bool:
+    wide = [and_(Hold.scope == scope, Hold.key == key) for scope, key in limits_of(lane, relay)]
+    return session.execute(select(Hold.id).where(Hold.lifted_at.is_(None), or_(*wide)).limit(1)).first() is not None
+
+
+def _oldest(session: Session, lane: Lane, terms: Terms, before: datetime, now: datetime) -> datetime | None:
+    """Since when the oldest letter of the lane that may go has been due."""
+    query = select(Delivery.due_at).where(Delivery.lane_id == lane.id, _state("queued"), Delivery.due_at <= before)
+    query = query.where(*_free(terms, now)).order_by(Delivery.due_at, Delivery.id).limit(1)
+    return session.execute(query).scalar_one_or_none()
+
+
+def _free(terms: Terms, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """As the claim asks: before its deadline, released or a rehearsal, still wanted, under nobody's stop."""
+    to_supporter = Delivery.kind.in_(SUPPORTER)
+    closed = select(Action.id).where(Action.id == Delivery.action_id, Action.closed_on.is_not(None))
+    withdrawn = select(Appeal.id).where(Appeal.id == Delivery.appeal_id, Appeal.state != "received")
+    yield or_(Delivery.not_after.is_(None), Delivery.not_after > now)
+    yield or_(to_supporter, ~or_(closed.exists(), withdrawn.exists()))
+    yield ~_held().exists()
+    if not terms.rehearsal:
+        released = select(Release.id).where(Release.id == Delivery.release_id, Release.state == "approved")
+        yield or_(to_supporter, released.exists())
+
+
+def _held() -> Select[int]:
+    # Correlated by name: two levels down, the inner queries would otherwise look at any delivery of the table.
+    key = Action.ua + "-" + cast(Action.ordinal, String)
+    action = select(key).where(Action.id == Delivery.action_id).correlate(Delivery).scalar_subquery()
+    target = select(Target.key).where(Target.id == Delivery.target_id).correlate(Delivery).scalar_subquery()
+    office = select(Office.country).where(Office.id == Delivery.office_id).correlate(Delivery).scalar_subquery()
+    scopes = or_(
+        and_(Hold.scope == "action", Hold.key == action),
+        and_(Hold.scope == "target", Hold.key == action + "/" + target),
+        and_(Hold.scope == "office", Hold.key == office),
+    )
+    return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).correlate(Delivery)
+
+
+def _names(session: Session, lane_ids: Sequence[int]) -> str:
+    """The targets of the lanes by action and key; a supporter's domain is never named."""
+    key = Action.ua + "-" + cast(Action.ordinal, String) + "/" + Target.key
+    query = (
+        select(key)
+        .select_from(Target)
+        .join(Action, Action.id == Target.action_id)
+        .where(Target.lane_id.in_(lane_ids))
+        .distinct()
+        .order_by(key)
+    )
+    names = list(session.execute(query.limit(_SOME)).scalars())
+    domains = session.execute(select(func.count()).where(Lane.id.in_(lane_ids), Lane.kind == "domain")).scalar_one()
+    return ", ".join([*names, *([f"{domains} of supporters"] if domains else [])])
