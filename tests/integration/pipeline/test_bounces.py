@@ -103,6 +103,7 @@ def holds(world: World) -> list[tuple[str, str]]:
         ("exim unrouteable", "accepted", "bounced", "matched"),
         ("postfix given up", "accepted", "bounced", "matched"),
         ("postfix full", "accepted", "queued", "matched"),
+        ("qmail full", "accepted", "bounced", "matched"),
         ("postfix delayed", "accepted", "accepted", "matched"),
         ("postfix delivered", "accepted", "accepted", "matched"),
         ("vacation german", "accepted", "accepted", "matched"),

@@ -141,6 +141,8 @@ HOSTILE = {
     "one long line": b"Subject: x\n\n" + b"a@" * 500_000,
     "many headers": b"X: y\n" * 200_000 + b"\nx\n",
     "empty": b"",
+    "charset of zeros": b"Content-Type: text/plain; charset=a\0b\n\n\xff\xfe" * 3,
+    "long parameters, odd bytes": b"Content-Type: text/plain; " + b'a=";";' * 100_000 + b"\n\n\xff\xfe\n",
     "zeros": b"\0" * 1_000_000,
     "odd charset": b"Content-Type: text/plain; charset=idna\n\n" + b"xn--" * 200_000,
     "no charset": b"Content-Type: text/plain; charset=\xff\xfe\nSubject: =?\xff?b?////?=\n\n\xff\xfe",

@@ -67,6 +67,7 @@ def take(session: Session, one: Arrived, *, terms: Terms, now: datetime, actor: 
         "status": one.report.status,
         "diagnostic": one.report.diagnostic[:300] or None,
         "partial": one.report.partial,
+        "formal": one.report.formal,
     }
     statement = insert_missing(session, Incoming).values(**values).returning(Incoming.id)
     made = session.execute(statement).scalar_one_or_none()

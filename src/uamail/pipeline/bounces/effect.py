@@ -49,7 +49,7 @@ def bounce(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: d
     if lane is not None and one.kind in LETTERS:
         give_back(session, lane, now=now)
     meaning = codes.meaning(row.status)
-    if meaning == "full":
+    if meaning == "full" and row.formal:
         _again(session, row, one, terms=terms, now=now, actor=actor)
     elif meaning == "address" and one.kind in SUPPORTER:
         _suppress(session, one, "the address bounced", keys=terms.keys, now=now, actor=actor)

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=True),
         sa.Column("diagnostic", sa.String(), nullable=True),
         sa.Column("partial", sa.Boolean(), nullable=False),
+        sa.Column("formal", sa.Boolean(), nullable=False),
         sa.Column("signer_id", Id, nullable=True),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.Column("box", sa.LargeBinary(), nullable=True),
