@@ -36,7 +36,9 @@ def list_(
             "counts": incoming.counts(session),
             "offers": incoming.offers(session),
         }
-    show(facts, as_json, lambda: _messages(facts["incoming"]), lambda: _offers(facts["offers"]))
+    in_all = ", ".join(f"{n} {name}" for name, n in facts["counts"].items()) or "nothing yet"
+    tables = (lambda: _messages(facts["incoming"]), lambda: f"in all: {in_all}", lambda: _offers(facts["offers"]))
+    show(facts, as_json, *tables)
 
 
 @app.command("show")

@@ -103,6 +103,16 @@ def _take(inst: Installation, one: Arrived) -> str:
         return "known" if row is None else row.state
 
 
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.min  # noqa: DTZ901 - has no zone, which is refused just below
+    if found.tzinfo is None:
+        raise InputError(f"--at {text}: write it as 2026-01-20T12:00:00Z")
+    return found
+
+
 def _tell(states: list[str], as_json: bool) -> None:
     counted = Counter(states)
     columns = ("known", *STATES)
@@ -115,9 +125,7 @@ def _notification(
 ) -> Arrived | None:
     """A provider's call that proved genuine; None for one that says nothing. Raises InputError for a false one."""
     chosen = inst.settings.bounces
-    now = datetime.fromisoformat(at) if at else datetime.now(UTC)
-    if now.tzinfo is None:
-        raise InputError(f"--at {at}: it needs a zone, such as 2026-01-20T12:00:00Z")
+    now = _moment(at) if at else datetime.now(UTC)
     call = hooks.stored(data)
     if provider == "ses":
         if certificate is None:
