@@ -18,14 +18,15 @@ _MAX_TYPES, _MAX_BOUNDARIES, _MAX_DEPTH = 60, 2000, 20
 _TYPE = re.compile(rb"^content-type[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _BOUNDARY = re.compile(rb"^--", re.MULTILINE)
 # Text encodings of Python that are no charsets of mail, and slow on purpose-made input.
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "utf-7"})
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7"})
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"()]{1,64}@[a-z0-9.-]{1,253}", re.IGNORECASE)
 
 
 def parse(data: bytes) -> Message:
     """The message; only its headers when its structure is hostile. Never raises."""
-    cut = data[:MAX_BYTES]
+    # The parser ends a line at a bare CR as well: what we look for must look at the same lines.
+    cut = data[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     parser = BytesHeaderParser() if _hostile(cut) else BytesParser()
     try:
         return parser.parsebytes(cut)
@@ -110,7 +111,7 @@ def decoded(part: Message) -> str:
         return ""
     try:
         payload = part.get_payload(decode=True)
-        charset = str(part.get_content_charset("utf-8")).lower()
+        charset = str(part.get_content_charset("utf-8")).lower().replace("-", "_")
     except Exception:  # a transfer encoding or charset that is none
         return ""
     if not isinstance(payload, bytes):
