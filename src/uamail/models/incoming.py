@@ -45,6 +45,8 @@ class Incoming(Base):
     diagnostic: Mapped[str | None]
     # Other recipients of the same copy fared otherwise: no proof of anything.
     partial: Mapped[bool]
+    # In the standard's form or from a provider; only then a full mailbox is tried again by itself.
+    formal: Mapped[bool]
     # The sealed message opens with the signer's key, so that erasing the signer closes it; else with its own.
     signer_id: Mapped[int | None] = mapped_column(ForeignKey("signer.id"))
     wrapped_key: Mapped[bytes | None]

@@ -73,6 +73,7 @@ def test_maildir_is_read_once(office: Desk, world: World, sent: int, tmp_path: P
     facts = office.ask("bounces", "read", "--maildir", tmp_path / "box")
 
     assert facts == {"read": 3, "matched": 2, "waiting": 1}
+    assert "in all: 2 matched, 1 waiting" in office.quick("bounces", "list").out
     assert os.listdir(tmp_path / "box" / "new") == []
     assert office.ask("bounces", "read", "--maildir", tmp_path / "box") == {"read": 0}
 
@@ -130,6 +131,10 @@ def test_paper_is_offered_with_its_command(office: Desk, world: World, sent: int
         (("print", "no-slash"), 2),
         (("list", "--state", "lost"), 2),
         (("read", "--imap"), 2),
+        (("read", "/dev/null", "--provider", "mailgun", "--at", "yesterday"), 2),
+        (("read", "/dev/null", "--provider", "mailgun", "--at", "2026-01-20"), 2),
+        (("read", "/dev/null", "--provider", "mailgun"), 2),
+        (("read", "/dev/null", "--provider", "ses"), 2),
         (("read", "--maildir", "nowhere"), 4),
     ],
 )

@@ -103,6 +103,7 @@ def holds(world: World) -> list[tuple[str, str]]:
         ("exim unrouteable", "accepted", "bounced", "matched"),
         ("postfix given up", "accepted", "bounced", "matched"),
         ("postfix full", "accepted", "queued", "matched"),
+        ("qmail full", "accepted", "bounced", "matched"),
         ("postfix delayed", "accepted", "accepted", "matched"),
         ("postfix delivered", "accepted", "accepted", "matched"),
         ("vacation german", "accepted", "accepted", "matched"),
@@ -209,6 +210,7 @@ def test_distrusting_domain_is_paused(signed: World) -> None:
     assert signed.states(Delivery.recipient_key == "zhen-shiyin") == {"bounced": 1, "queued": 2}
 
 
+@once
 def test_full_mailbox_is_tried_again_for_a_while(signed: World) -> None:
     claim = accepted(signed)
     seen = []
@@ -386,6 +388,7 @@ def test_letter_that_goes_again_is_no_news(home: Installation) -> None:
 # ── people
 
 
+@once
 def test_answer_is_kept_sealed_and_shown_on_record(signed: World) -> None:
     claim = accepted(signed)
     kept = take(signed, of(signed, claim.delivery_id, by_name("answer").data))
@@ -437,6 +440,7 @@ def test_person_says_what_it_is(signed: World, verdict: str, before: str, after:
     assert events(signed, "incoming:settled") == 1
 
 
+@once
 def test_unsigned_bounce_is_settled_by_its_number(signed: World) -> None:
     claim = accepted(signed)
     kept = take(signed, failed("5.1.1", "550 no", verp="postmaster@ua.example", message_id="<x@else.example>"))

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Literal, get_args
 
 from uamail.mail.incoming import codes
-from uamail.mail.incoming.message import MAX_HEADERS, MAX_VALUE, decoded, parts
+from uamail.mail.incoming.message import MAX_HEADERS, MAX_VALUE, decoded, inner, parts, raw
 from uamail.mail.reply import scrub
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
@@ -57,10 +57,8 @@ def returned(message: Message) -> Fields:
     """The headers of the message, or part of it, that came back."""
     for part in parts(message):
         if part.get_content_type() in _RETURNED:
-            payload = part.get_payload()
-            if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-                return _fields(payload[0])
-            return _fields(_headers(decoded(part)))
+            found = inner(part)
+            return _fields(found[0]) if found else _fields(_headers(decoded(part)))
     return {}
 
 
@@ -88,14 +86,11 @@ def _typed(text: str) -> str:
 
 def blocks(part: Message) -> Iterator[Fields]:
     """The groups of fields of a part: the stdlib makes a message of each, unless the part is encoded."""
-    payload = part.get_payload()
-    for one in payload if isinstance(payload, list) else [part]:
-        if not isinstance(one, Message):
-            continue
+    for one in inner(part) or [part]:
         if one is not part:
             yield _fields(one)
-        rest = one.get_payload()
-        if isinstance(rest, str) and rest.strip():
+        rest = raw(one)
+        if rest.strip():
             yield from _split(_plain(part, rest))
 
 
@@ -123,8 +118,8 @@ def _headers(text: str) -> Message:
 def _fields(message: Message) -> Fields:
     """Names in lower case; the first of a repeated field counts."""
     found: Fields = {}
-    for name, raw in islice(message.raw_items(), MAX_HEADERS):
-        text = str(raw)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    for name, found_value in islice(message.raw_items(), MAX_HEADERS):
+        text = str(found_value)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         found.setdefault(name.lower(), " ".join(text.split()))
     return found
 

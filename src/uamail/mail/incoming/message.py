@@ -18,14 +18,15 @@ _MAX_TYPES, _MAX_BOUNDARIES, _MAX_DEPTH = 60, 2000, 20
 _TYPE = re.compile(rb"^content-type[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _BOUNDARY = re.compile(rb"^--", re.MULTILINE)
 # Text encodings of Python that are no charsets of mail, and slow on purpose-made input.
-_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7", "utf-7"})
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7"})
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _ADDRESS = re.compile(r"[^\s<>@,;:\"()]{1,64}@[a-z0-9.-]{1,253}", re.IGNORECASE)
 
 
 def parse(data: bytes) -> Message:
     """The message; only its headers when its structure is hostile. Never raises."""
-    cut = data[:MAX_BYTES]
+    # The parser ends a line at a bare CR as well: what we look for must look at the same lines.
+    cut = data[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     parser = BytesHeaderParser() if _hostile(cut) else BytesParser()
     try:
         return parser.parsebytes(cut)
@@ -35,13 +36,17 @@ def parse(data: bytes) -> Message:
 
 def _hostile(data: bytes) -> bool:
     types = _TYPE.findall(data)
-    return len(types) > _MAX_TYPES or any(len(one) > MAX_VALUE for one in types) or len(_BOUNDARY.findall(data)) > 2000
+    return (
+        len(types) > _MAX_TYPES
+        or any(len(one) > MAX_VALUE for one in types)
+        or len(_BOUNDARY.findall(data)) > _MAX_BOUNDARIES
+    )
 
 
 def values(message: Message, name: str) -> list[str]:
     """Every value of a header, decoded where it can be, cut where it is long."""
     wanted = name.lower()
-    return [_decoded(raw) for key, raw in islice(message.raw_items(), MAX_HEADERS) if key.lower() == wanted][:20]
+    return [_decoded(found) for key, found in islice(message.raw_items(), MAX_HEADERS) if key.lower() == wanted][:20]
 
 
 def value(message: Message, name: str) -> str:
@@ -59,8 +64,8 @@ def address(message: Message, name: str) -> str:
     return found[-1].lower()[:254] if found else ""
 
 
-def _decoded(raw: object) -> str:
-    text = str(raw)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _decoded(found: object) -> str:
+    text = str(found)[:MAX_VALUE].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     with suppress(Exception):  # an encoded word that is none: shown as it stands
         text = str(make_header(decode_header(text)))
     return " ".join(text.replace("\0", "").split())
@@ -69,11 +74,25 @@ def _decoded(raw: object) -> str:
 def parts(message: Message, depth: int = 0) -> Iterator[Message]:
     """The message and its parts in order, not those inside a returned message."""
     yield message
-    payload = message.get_payload()
-    if depth < _MAX_DEPTH and isinstance(payload, list) and message.get_content_maintype() == "multipart":
-        for one in payload[:_MAX_BOUNDARIES]:
-            if isinstance(one, Message):
-                yield from parts(one, depth + 1)
+    if depth < _MAX_DEPTH and message.get_content_maintype() == "multipart":
+        for one in inner(message):
+            yield from parts(one, depth + 1)
+
+
+def inner(part: Message) -> list[Message]:
+    """The messages a part is made of; none for text."""
+    payload = part.get_payload() if part.is_multipart() else []
+    return [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
+
+
+def raw(part: Message) -> str:
+    """The text of a part as it stands, transfer encoding included; nothing for what is made of messages."""
+    if part.is_multipart() or not _short(part):
+        return ""
+    try:
+        return str(part.get_payload() or "")
+    except (LookupError, ValueError):  # the charset is none, and the text not ASCII
+        return ""
 
 
 def text(message: Message) -> str:
@@ -88,13 +107,15 @@ def text(message: Message) -> str:
 
 def decoded(part: Message) -> str:
     """The text of a part, in whatever charset it claims; wrong bytes become replacement characters."""
+    if part.is_multipart() or not _short(part):
+        return ""
     try:
         payload = part.get_payload(decode=True)
-    except Exception:  # a transfer encoding that is none
-        payload = None
+        charset = str(part.get_content_charset("utf-8")).lower().replace("-", "_")
+    except Exception:  # a transfer encoding or charset that is none
+        return ""
     if not isinstance(payload, bytes):
         return ""
-    charset = str(part.get_content_charset("utf-8") if _short(part) else "utf-8").lower()
     try:
         return payload[:MAX_TEXT].decode("utf-8" if charset in _NO_CHARSETS else charset, "replace")
     except (LookupError, ValueError):
@@ -103,4 +124,4 @@ def decoded(part: Message) -> str:
 
 def _short(part: Message) -> bool:
     """Whether the Content-Type may be cut into its parameters, which takes quadratic time."""
-    return all(len(str(raw)) <= MAX_VALUE for key, raw in part.raw_items() if key.lower() == "content-type")
+    return all(len(str(found)) <= MAX_VALUE for key, found in part.raw_items() if key.lower() == "content-type")

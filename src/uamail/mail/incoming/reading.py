@@ -48,6 +48,7 @@ def _notification(message: Message, addresses: tuple[str, ...]) -> Report | None
         status=fate.status,
         diagnostic=fate.diagnostic,
         partial=len(actions) > 1,
+        formal=True,
         sender=address(message, "From"),
     )
 

@@ -18,6 +18,7 @@ class Report:
 
     `addresses` look like bounce addresses, the most trustworthy first; whether one of them is ours only the key can
     tell. `status` is an enhanced status code (RFC 3463). `partial`: other recipients of the same copy fared otherwise.
+    `formal`: said in the standard's form or by a provider, not guessed from words.
     """
 
     kind: Kind
@@ -26,6 +27,7 @@ class Report:
     status: str | None = None
     diagnostic: str = ""
     partial: bool = False
+    formal: bool = False
     sender: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

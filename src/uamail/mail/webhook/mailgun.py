@@ -23,6 +23,7 @@ def read(call: Call, *, key: str, now: datetime) -> Notice | None:
     code = word(event, "delivery-status", "enhanced-code")
     report = Report(
         kind=kind,
+        formal=True,
         addresses=bounce_addresses(word(event, "envelope", "sender")),
         message_ids=message_ids(_bracketed(word(event, "message", "headers", "message-id"))),
         status=codes.refined(codes.found(code), f"{word(event, 'delivery-status', 'code')} {scrub(said)}"),

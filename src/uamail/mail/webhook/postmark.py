@@ -43,6 +43,7 @@ def read(call: Call, *, login: str) -> Notice | None:
     values = metadata.values() if isinstance(metadata, dict) else ()
     report = Report(
         kind=kind,
+        formal=True,
         # Its MessageID is its own; ours stands in what we gave along, or in the message that came back.
         addresses=bounce_addresses(*(str(one) for one in values)),
         message_ids=message_ids(*(str(one) for one in values), *_ID.findall(word(data, "Content", most=64 << 10))),

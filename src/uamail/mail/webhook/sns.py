@@ -109,6 +109,7 @@ def _report(said: dict[str, Any]) -> Report | None:
     ours = [word(one, "value") for one in headers or () if word(one, "name").lower() == "message-id"]
     return Report(
         kind=kind,
+        formal=True,
         addresses=bounce_addresses(word(said, "mail", "source")),
         message_ids=message_ids(word(said, "mail", "commonHeaders", "messageId"), *ours),
         status=status,

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,20 +15,11 @@ from uamail.mail.incoming.report import Report, bounce_addresses
 from uamail.models import Appeal, Attempt, Delivery, Incoming, Signer, Target, audit
 from uamail.models.base import insert_missing
 from uamail.pipeline.bounces import effect
+from uamail.pipeline.bounces.terms import Terms
 from uamail.vault import Keyring
 
 # What a person has to read, even when it came to an address that only we can make.
 _FOR_PEOPLE = ("answer", "challenge", "unknown")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """Whose bounce addresses count, and how often a full mailbox is tried again, after which time."""
-
-    keys: Keyring
-    domain: str
-    full_wait: timedelta
-    full_retries: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +58,7 @@ def take(session: Session, one: Arrived, *, terms: Terms, now: datetime, actor: 
         "status": one.report.status,
         "diagnostic": one.report.diagnostic[:300] or None,
         "partial": one.report.partial,
+        "formal": one.report.formal,
     }
     statement = insert_missing(session, Incoming).values(**values).returning(Incoming.id)
     made = session.execute(statement).scalar_one_or_none()

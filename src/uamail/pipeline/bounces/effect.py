@@ -1,7 +1,6 @@
 """Effect: what a bounce, a delay, a proof or a complaint does to its delivery, its address and its budget."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
@@ -13,6 +12,7 @@ from uamail.models import Appeal, Delivery, Hold, Incoming, Lane, Limit, Signer,
 from uamail.models.base import insert_missing
 from uamail.models.delivery import LETTERS, SUPPORTER
 from uamail.pacing import Rate, microseconds
+from uamail.pipeline.bounces.terms import Terms
 from uamail.vault import Keyring
 
 # Why a mailbox or a domain is stopped; the first tells our own stop of a mailbox from one that a person placed.
@@ -23,7 +23,7 @@ _OPEN = ("accepted", "uncertain")
 _PROOFS = ("delivered", "relayed", "delay", "autoreply", "complaint")
 
 
-def apply(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: datetime, actor: str) -> None:
+def apply(session: Session, row: Incoming, one: Delivery, *, terms: Terms, now: datetime, actor: str) -> None:
     """The effect of a message that speaks for its delivery; a second one of the same finds nothing left to do."""
     if row.kind == "bounce":
         if one.state in _OPEN:
@@ -38,7 +38,7 @@ def apply(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: da
         _suppress(session, one, "complained about our mail", keys=terms.keys, now=now, actor=actor)
 
 
-def bounce(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: datetime, actor: str) -> None:
+def bounce(session: Session, row: Incoming, one: Delivery, *, terms: Terms, now: datetime, actor: str) -> None:
     """The letter came back: its place in the budget is free again, and its address may be stopped."""
     facts: dict[str, Fact] = {"incoming": row.id, "enhanced": row.status}
     from_ = one.state
@@ -49,7 +49,7 @@ def bounce(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: d
     if lane is not None and one.kind in LETTERS:
         give_back(session, lane, now=now)
     meaning = codes.meaning(row.status)
-    if meaning == "full":
+    if meaning == "full" and row.formal:
         _again(session, row, one, terms=terms, now=now, actor=actor)
     elif meaning == "address" and one.kind in SUPPORTER:
         _suppress(session, one, "the address bounced", keys=terms.keys, now=now, actor=actor)
@@ -66,7 +66,7 @@ def give_back(session: Session, lane: Lane, *, now: datetime) -> None:
         limit.arrival_us = max(limit.arrival_us - step, microseconds(now))
 
 
-def _again(session: Session, row: Incoming, one: Delivery, *, terms: Any, now: datetime, actor: str) -> None:
+def _again(session: Session, row: Incoming, one: Delivery, *, terms: Terms, now: datetime, actor: str) -> None:
     """A full mailbox empties: the letter goes again, a few times. A bounce proves that it did not arrive."""
     times = session.execute(
         select(func.count()).where(Incoming.delivery_id == one.id, Incoming.kind == "bounce", Incoming.signed)

@@ -12,7 +12,8 @@ from uamail.event import Event, Fact
 from uamail.mail.incoming.message import parse, text, value
 from uamail.models import Delivery, Incoming, Signer, audit, delivery
 from uamail.pipeline.bounces import effect
-from uamail.pipeline.bounces.arrival import Terms, sealed_as
+from uamail.pipeline.bounces.arrival import sealed_as
+from uamail.pipeline.bounces.terms import Terms
 from uamail.vault import Keyring
 
 
