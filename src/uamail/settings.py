@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -51,10 +52,25 @@ class MailSettings(_Section):
     relay: str
 
 
+class WindowSettings(_Section):
+    # Empty: the zone of the recipient.
+    zone: str = ""
+    days: str = "mon-sun"
+    opens: str = "00:00"
+    closes: str = "24:00"
+    # A country of [holidays], or empty.
+    holidays: str = ""
+
+
 class LimitSettings(_Section):
     burst: int = Field(ge=1)
     count: int = Field(ge=1)
     period_seconds: int = Field(ge=1)
+    # 0: no cap.
+    daily_cap: int = Field(default=0, ge=0)
+    lifetime_cap: int = Field(default=0, ge=0)
+    spread: Literal["front", "even"] = "front"
+    window: WindowSettings | None = None
 
 
 class RetrySettings(_Section):
@@ -113,6 +129,8 @@ class Settings(BaseSettings):
     relays: dict[str, RelaySettings]
     pacing: dict[str, LimitSettings]
     limits: dict[str, LimitSettings]
+    # Country (ISO 3166) -> day -> its name.
+    holidays: dict[str, dict[date, str]]
     retry: RetrySettings
     work: WorkSettings
     print: PrintSettings
@@ -162,6 +180,7 @@ class Settings(BaseSettings):
 def load(home: Path) -> Settings:
     """The settings of a home. Raises SettingError naming key, value and remedy."""
     merged = _merge(_table(CONFIG / "uamail.toml"), _table(CONFIG / "pacing.toml"))
+    merged = _merge(merged, _table(CONFIG / "holidays.toml"))
     merged = _merge(merged, _table(Home(home).settings_file))
     try:
         return Settings(**{**merged, "home_dir": home.resolve()})

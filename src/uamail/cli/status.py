@@ -85,7 +85,7 @@ def forecast_table(key: str, rows: list[forecasts.Forecast]) -> Table:
                 f"{row.finishes_at:%Y-%m-%d %H:%M} UTC" if row.finishes_at else "with the next batch",
                 round(row.late_days, 1) if row.late_days else None,
                 row.decided_by,
-                "; ".join(row.choices),
+                "; ".join(one.words for one in row.choices),
             )
             for row in rows
         ],

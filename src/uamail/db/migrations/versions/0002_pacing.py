@@ -29,6 +29,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("lane") as batch:
         batch.add_column(sa.Column("looked_until", Instant(), nullable=True))
+        batch.add_column(sa.Column("waits_why", sa.String(), nullable=True))
+        batch.add_column(sa.Column("waits_until", Instant(), nullable=True))
+        for name in ("tried", "deferred", "refused"):
+            batch.add_column(sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     with op.batch_alter_table("pacing_limit") as batch:
         batch.add_column(sa.Column("lifetime_cap", sa.Integer(), nullable=True))
         batch.add_column(sa.Column("sent", sa.BigInteger(), nullable=False, server_default="0"))
