@@ -116,6 +116,7 @@ class Installation:
             rates=self.rates if self.pacing else None,
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
+            permit=timedelta(seconds=work.permit_seconds),
             never_send=self.settings.mail.never_send,
         )
 

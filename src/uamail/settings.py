@@ -84,6 +84,7 @@ class RetrySettings(_Section):
 
 class WorkSettings(_Section):
     lease_seconds: int = Field(ge=10)
+    permit_seconds: float = Field(gt=0)
     claim: int = Field(ge=1, le=500)
     tick_seconds: float = Field(gt=0)
     token_seconds: float = Field(gt=0, le=60)

@@ -37,14 +37,17 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """One target and channel: how many wait, what its limits allow a day, when it is done, how late that is."""
+    """One target and channel: how many wait, what its limits allow a day, when it is done, how late that is.
+
+    None for `finishes_at` of mail, and for `late_days`: never, because a cap is used up or a window stays shut.
+    """
 
     target: str
     channel: str
     pending: int
     per_day: int | None = None
     finishes_at: datetime | None = None
-    late_days: float = 0.0
+    late_days: float | None = 0.0
     decided_by: str | None = None
     choices: tuple[Choice, ...] = ()
 
@@ -55,7 +58,7 @@ class Forecast:
             "pending": self.pending,
             "allowed_per_day": self.per_day,
             "finishes_on": _date(self.finishes_at),
-            "late_by_days": round(self.late_days, 2),
+            "late_by_days": None if self.late_days is None else round(self.late_days, 2),
             "decided_by": self.decided_by,
             "choices": [one.plain() for one in self.choices],
         }
@@ -113,13 +116,14 @@ def _pending(session: Session, action_id: int, key: str, channel: str) -> int:
 def _mail(case: _Case) -> Forecast:
     done, slowest = finishes(case.loads, case.now)
     late = case.deadline is not None and done > case.deadline
+    days = (done - case.deadline).total_seconds() / 86_400 if late and case.deadline else 0.0
     return Forecast(
         target=case.target.key,
         channel="mail",
         pending=case.pending,
         per_day=min(load.per_day() for load in case.loads),
         finishes_at=done if done != NEVER else None,
-        late_days=(done - case.deadline).total_seconds() / 86_400 if late and case.deadline else 0.0,
+        late_days=None if done == NEVER else days,
         decided_by=_decided_by(slowest) if slowest else None,
         choices=_choices(case, case.deadline) if late and case.deadline else (),
     )
