@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# A worker that read the time and then waited for a lock has an old one: that is no clock that was set back.
+_STALE_US = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Rate:
         A clock that was set back finds it too far ahead: then the burst counts as used, which gives nothing away and
         does not wait for the clock to catch up either.
         """
-        return min(arrival_us, now_us + self.span_us(self.burst))
+        most_us = now_us + self.span_us(self.burst)
+        return most_us if arrival_us > most_us + _STALE_US else arrival_us
 
     def allowed(self, arrival_us: int, now_us: int) -> int:
         """How many may go at `now_us`, given the theoretical arrival time of the next one."""
