@@ -11,16 +11,24 @@ from typer.core import TyperArgument, TyperGroup
 from tests.docs_pages import DOCS
 from uamail.cli.app import app
 from uamail.paths import CONFIG
+from uamail.settings import LimitSettings
 
 _BEGIN, _END = "<!-- made by python -m tests.docs_generated -->", "<!-- end of what is made -->"
 _KEY = re.compile(r"^([\w]+) = ")
 _TABLE = re.compile(r"^\[([^\]]+)\]$")
-# Every limit has the same three keys, and pacing.toml explains the limit, not the key.
+# Every limit has the same keys, and pacing.toml explains the limit, not the key.
 _LIMIT = {
     "burst": "Mails that may go at once after a rest.",
     "count": "Mails in one period.",
     "period_seconds": "Length of the period in seconds.",
+    "daily_cap": "Mails in a day of the recipient's zone, 0 for no cap; the rest goes the next day.",
+    "lifetime_cap": "Mails in all, 0 for no cap; the rest waits until it is raised.",
+    "spread": '"front" for as soon as possible, "even" for evenly over the time left until the deadline.',
+    "window": "Hours in which mail may go (see above); none: always.",
 }
+_HOLIDAYS = (
+    "Country (ISO 3166) -> days on which a window that names it stays shut, with their names; `config/holidays.toml`."
+)
 
 
 def made() -> dict[str, str]:
@@ -83,7 +91,8 @@ def _sentence(text: str | None) -> str:
 
 def settings() -> dict[str, tuple[str, str]]:
     """Every shipped setting: its default as TOML, and the sentence beside it in its file."""
-    return {**_explained("uamail.toml"), **_limits("pacing.toml")}
+    countries = ", ".join(tomllib.loads((CONFIG / "holidays.toml").read_text("utf-8"))["holidays"])
+    return {**_explained("uamail.toml"), **_limits("pacing.toml"), "holidays": (countries, _HOLIDAYS)}
 
 
 def _settings() -> Iterator[str]:
@@ -116,9 +125,9 @@ def _explained(name: str) -> dict[str, tuple[str, str]]:
 def _limits(name: str) -> dict[str, tuple[str, str]]:
     table: dict[str, Any] = tomllib.loads((CONFIG / name).read_text("utf-8"))
     return {
-        f"pacing.{scope}.{key}": (str(value), _LIMIT[key])
+        f"pacing.{scope}.{key}": (str(limit.get(key, LimitSettings.model_fields[key].default)), words)
         for scope, limit in table["pacing"].items()
-        for key, value in limit.items()
+        for key, words in _LIMIT.items()
     }
 
 

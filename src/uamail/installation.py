@@ -20,7 +20,7 @@ from uamail.mail.incoming.imap import Account
 from uamail.mail.relay import Relay, Timeouts
 from uamail.mail.route import EVERYWHERE, Route
 from uamail.models.alert import CAUSES
-from uamail.pacing import Rate, Rates
+from uamail.pacing import Conditions, Rate, Rates, Window
 from uamail.paths import Home
 from uamail.pipeline import bounces, rescue
 from uamail.pipeline.alerting import Person
@@ -32,7 +32,7 @@ from uamail.pipeline.reconciling import Rules as LogRules
 from uamail.pipeline.sending import House
 from uamail.pipeline.telling import Voice
 from uamail.queries.sights import Limits
-from uamail.settings import LimitSettings, Settings
+from uamail.settings import LimitSettings, Settings, WindowSettings
 from uamail.store import Store
 from uamail.vault import Keyring
 
@@ -140,10 +140,33 @@ class Installation:
 
     @cached_property
     def rates(self) -> Rates:
+        """The limits. Raises SettingError for a window or holidays that do not exist."""
+        scopes, own = self.settings.pacing, self.settings.limits
+        named = [(f"pacing.{name}", name, one) for name, one in scopes.items()]
+        named += [(f"limits.{name}", name, one) for name, one in own.items()]
         return Rates(
-            scopes={scope: _rate(one) for scope, one in self.settings.pacing.items()},
-            own={key: _rate(one) for key, one in self.settings.limits.items()},
+            scopes={scope: _rate(one) for scope, one in scopes.items()},
+            own={key: _rate(one) for key, one in own.items()},
+            conditions={name: self._conditions(setting, one) for setting, name, one in named},
         )
+
+    def _conditions(self, name: str, one: LimitSettings) -> Conditions:
+        return Conditions(
+            window=self._window(f"{name}.window", one.window) if one.window is not None else None,
+            daily_cap=one.daily_cap or None,
+            lifetime_cap=one.lifetime_cap or None,
+            spread=one.spread,
+        )
+
+    def _window(self, name: str, one: WindowSettings) -> Window:
+        known = self.settings.holidays
+        if one.holidays and one.holidays not in known:
+            raise SettingError(f"{name}.holidays", one.holidays, f"there is {', '.join(known)}; or add [holidays.XX]")
+        days = frozenset(known[one.holidays]) if one.holidays else frozenset()
+        try:
+            return Window(zone=one.zone, days=one.days, opens=one.opens, closes=one.closes, holidays=days)
+        except ValueError as error:
+            raise SettingError(name, one.model_dump(), str(error)) from error
 
     @cached_property
     def terms(self) -> Terms:
@@ -161,6 +184,7 @@ class Installation:
             rates=self.rates if self.pacing else None,
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
+            permit=timedelta(seconds=work.permit_seconds),
             # In test mode as well: a letter that went to the tester must never count as sent to its target.
             never_send=self.settings.mail.quiet is not None,
         )

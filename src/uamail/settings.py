@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from datetime import time
+from datetime import date, time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -96,10 +96,25 @@ class DkimSettings(_Section):
         return said or f"keys/dkim-{self.selector(kind)}.pem"
 
 
+class WindowSettings(_Section):
+    # Empty: the zone of the recipient.
+    zone: str = ""
+    days: str = "mon-sun"
+    opens: str = "00:00"
+    closes: str = "24:00"
+    # A country of [holidays], or empty.
+    holidays: str = ""
+
+
 class LimitSettings(_Section):
     burst: int = Field(ge=1)
     count: int = Field(ge=1)
     period_seconds: int = Field(ge=1)
+    # 0: no cap.
+    daily_cap: int = Field(default=0, ge=0)
+    lifetime_cap: int = Field(default=0, ge=0)
+    spread: Literal["front", "even"] = "front"
+    window: WindowSettings | None = None
 
 
 class RetrySettings(_Section):
@@ -122,6 +137,7 @@ class ReconcileSettings(_Section):
 
 class WorkSettings(_Section):
     lease_seconds: int = Field(ge=10)
+    permit_seconds: float = Field(gt=0)
     claim: int = Field(ge=1, le=500)
     tick_seconds: float = Field(gt=0)
     token_seconds: float = Field(gt=0, le=60)
@@ -248,6 +264,8 @@ class Settings(BaseSettings):
     relays: dict[str, RelaySettings]
     pacing: dict[str, LimitSettings]
     limits: dict[str, LimitSettings]
+    # Country (ISO 3166) -> day -> its name.
+    holidays: dict[str, dict[date, str]]
     retry: RetrySettings
     reconcile: ReconcileSettings
     work: WorkSettings
@@ -326,6 +344,7 @@ class Settings(BaseSettings):
 def load(home: Path) -> Settings:
     """The settings of a home. Raises SettingError naming key, value and remedy."""
     merged = _merge(_table(CONFIG / "uamail.toml"), _table(CONFIG / "pacing.toml"))
+    merged = _merge(merged, _table(CONFIG / "holidays.toml"))
     merged = _merge(merged, _table(Home(home).settings_file))
     try:
         made = Settings(**{**merged, "home_dir": home.resolve()})

@@ -97,11 +97,17 @@ def forecast_table(key: str, rows: list[forecasts.Forecast]) -> Table:
                 row.channel,
                 row.pending,
                 row.per_day,
-                f"{row.finishes_at:%Y-%m-%d %H:%M} UTC" if row.finishes_at else "with the next batch",
+                _done(row),
                 round(row.late_days, 1) if row.late_days else None,
                 row.decided_by,
-                "; ".join(row.choices),
+                "; ".join(one.words for one in row.choices),
             )
             for row in rows
         ],
     )
+
+
+def _done(row: forecasts.Forecast) -> str:
+    if row.finishes_at is not None:
+        return f"{row.finishes_at:%Y-%m-%d %H:%M} UTC"
+    return "never" if row.channel == "mail" else "with the next batch"

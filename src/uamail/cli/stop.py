@@ -7,16 +7,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uamail import db
-from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show
+from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
 from uamail.errors import InputError, NotFound
 from uamail.installation import Installation
 from uamail.models import Target
 from uamail.pipeline import recall
 from uamail.queries import finding
+from uamail.queries import stops as stopped
 
 Scope = Annotated[
     Literal["action", "target", "mailbox", "domain", "relay", "office", "all"], typer.Argument(help="What is stopped.")
 ]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show how many letters that concerns.")]
 Key = Annotated[str, typer.Argument(help="UA, UA/target, address, domain, relay or country; empty for all.")]
 
 
@@ -25,21 +27,40 @@ def stop(
     home: HomeOption,
     key: Key = "",
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes onto the record.")] = "stopped by an operator",
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Stop sending at once; the next claim sees it, letters already with a relay are not affected."""
     with opened(home) as inst, inst.db.scope() as session:
         name = _key(inst, session, scope, key)
-        new = recall.stop(session, scope, name, reason=reason, now=db.now(session), actor=actor())
-    show({"scope": scope, "key": name, "new": new}, as_json, f"stopped: {scope} {name}".rstrip)
+        waiting = stopped.waiting(session, scope, name)
+        new = not dry_run and recall.stop(session, scope, name, reason=reason, now=db.now(session), actor=actor())
+    word = "would stop" if dry_run else "stopped"
+    facts = {"scope": scope, "key": name, "new": new, "waiting": waiting}
+    show(facts, as_json, lambda: f"{word}: {' '.join((scope, name)).strip()}, {waiting} letters wait")
 
 
-def start(scope: Scope, home: HomeOption, key: Key = "", as_json: JsonOption = False) -> None:
+def start(
+    scope: Scope, home: HomeOption, key: Key = "", dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
     """Lift a stop."""
     with opened(home) as inst, inst.db.scope() as session:
         name = _key(inst, session, scope, key)
-        done = recall.start(session, scope, name, now=db.now(session), actor=actor())
-    show({"scope": scope, "key": name, "lifted": done}, as_json, lambda: "lifted" if done else "nothing was stopped")
+        waiting = stopped.waiting(session, scope, name)
+        on = any((one.scope, one.key) == (scope, name) for one in stopped.stops(session))
+        done = not dry_run and recall.start(session, scope, name, now=db.now(session), actor=actor())
+    word = "would lift" if dry_run else "lifted"
+    facts = {"scope": scope, "key": name, "lifted": done, "waiting": waiting}
+    show(facts, as_json, lambda: f"{word}: {waiting} letters go on" if on else "nothing was stopped")
+
+
+def stops(home: HomeOption, as_json: JsonOption = False) -> None:
+    """Show what is stopped, by whom and why, and how many letters wait."""
+    with opened(home) as inst, inst.db.reading() as session:
+        rows = stopped.stops(session)
+    columns = ("scope", "key", "waiting", "by", "since", "why")
+    cells = [(r.scope, r.key, r.waiting, r.placed_by, f"{r.placed_at:%Y-%m-%d %H:%M} UTC", r.reason) for r in rows]
+    show({"stops": [one.plain() for one in rows]}, as_json, lambda: table("Stopped", columns, cells))
 
 
 def hold(ua: Annotated[str, typer.Argument(help="The action.")], home: HomeOption, reason: ReasonOption) -> None:

@@ -58,8 +58,9 @@ class AuditCheckpoint(Base):
     at: Mapped[datetime]
 
 
-# Made once, past the ORM: every unit of work writes one.
+# Made once, past the ORM: every unit of work writes them.
 _EVENT = insert(table_of(AuditEvent)).returning(AuditEvent.id)
+_SPANS = insert(table_of(AuditSpan))
 
 
 def record(session: Session, event: Event) -> int:
@@ -82,7 +83,7 @@ def record_spans(session: Session, event: Event, subject: str, spans: Sequence[t
     event_id = record(session, Event(event.type, event.at, event.actor, facts))
     members = [{"event_id": event_id, "subject": subject, "first_id": first, "last_id": last} for first, last in spans]
     if members:
-        session.connection().execute(insert(table_of(AuditSpan)), members)
+        session.connection().execute(_SPANS, members)
     return event_id
 
 

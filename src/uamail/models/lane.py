@@ -26,6 +26,13 @@ class Lane(Base):
     nudged_until: Mapped[datetime | None]
     # The turns are as good as a fresh look at the queue until then.
     looked_until: Mapped[datetime | None]
+    # Why the last claim got nothing (pace, cap, window, paused, stopped), and until when; null: until it changes.
+    waits_why: Mapped[str | None]
+    waits_until: Mapped[datetime | None]
+    # Answered tries in all, and how many of them were put off (4xx) or refused (5xx).
+    tried: Mapped[int] = mapped_column(BigInteger, default=0)
+    deferred: Mapped[int] = mapped_column(BigInteger, default=0)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Turn(Base):

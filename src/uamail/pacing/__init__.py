@@ -1,7 +1,27 @@
-"""How fast mail may go: limits, windows, fair shares and forecasts. Pure: no clock, no rows."""
+"""How fast mail may go: limits, windows, fair shares, easing and forecasts. Pure: no clock, no rows."""
 
-from uamail.pacing.plan import Load, Rates, finishes
+from uamail.pacing.easing import eased
+from uamail.pacing.plan import NEVER, Conditions, Load, Rates, finishes
 from uamail.pacing.rate import Rate, microseconds, moment
+from uamail.pacing.remedy import needed_per_day, raised, through
 from uamail.pacing.share import shares
+from uamail.pacing.window import Window, local_day, next_day
 
-__all__ = ["Load", "Rate", "Rates", "finishes", "microseconds", "moment", "shares"]
+__all__ = [
+    "NEVER",
+    "Conditions",
+    "Load",
+    "Rate",
+    "Rates",
+    "Window",
+    "eased",
+    "finishes",
+    "local_day",
+    "microseconds",
+    "moment",
+    "needed_per_day",
+    "next_day",
+    "raised",
+    "shares",
+    "through",
+]

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# A worker that read the time and then waited for a lock has an old one: that is no clock that was set back.
+_STALE_US = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,18 @@ class Rate:
     def start_us(self, arrival_us: int, now_us: int) -> int:
         """The theoretical arrival time as it counts at `now_us`.
 
-        Unused time expires. A clock that was set back finds it too far ahead: then the burst counts as used, which
-        gives nothing away and does not wait for the clock to catch up either.
+        Unused time expires.
         """
-        return min(max(arrival_us, now_us), now_us + self.span_us(self.burst))
+        return max(self.settled(arrival_us, now_us), now_us)
+
+    def settled(self, arrival_us: int, now_us: int) -> int:
+        """The same after a look at the clock; what differs must be kept, or every look would start the wait anew.
+
+        A clock that was set back finds it too far ahead: then the burst counts as used, which gives nothing away and
+        does not wait for the clock to catch up either.
+        """
+        most_us = now_us + self.span_us(self.burst)
+        return most_us if arrival_us > most_us + _STALE_US else arrival_us
 
     def allowed(self, arrival_us: int, now_us: int) -> int:
         """How many may go at `now_us`, given the theoretical arrival time of the next one."""
@@ -56,6 +66,11 @@ class Rate:
         if factor >= 1000:
             return self
         return Rate(max(1, self.burst * factor // 1000), self.count * factor, self.period_seconds * 1000)
+
+    def spread(self, pending: int, seconds: int) -> "Rate":
+        """Slow enough for `pending` letters to fill `seconds`, one at a time; itself when it is slower than that."""
+        even = Rate(1, max(1, pending), max(1, seconds))
+        return even if even.span_us(1) > self.span_us(1) else self
 
     def duration(self, pending: int, arrival_us: int, now_us: int) -> timedelta:
         """How long `pending` letters take from now on."""

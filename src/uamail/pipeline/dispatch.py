@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, cast, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, cast, false, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Office, Relay, Release, Target, delivery
@@ -27,29 +27,45 @@ class Terms:
     lease: timedelta
     most: int
     never_send: bool = False
+    # A slot expires when nobody has begun to use it by then.
+    permit: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """The claims; or none, and when it is worth asking again (None: when something changes)."""
+    """The claims; or none, and when it is worth asking again (None: when something changes).
+
+    `why` nothing may go: pace, cap, window, paused or stopped; None when nothing is due.
+    """
 
     claims: tuple[Claim, ...]
     again_at: datetime | None = None
+    why: str | None = None
 
 
 def claim(session: Session, lane_id: int, *, terms: Terms, worker: str, now: datetime) -> Claimed:
     """Lease up to `terms.most` due deliveries of a lane, as many as every limit allows."""
     gate = _gate(session, lane_id, terms.relay)
+    claimed = _claim(session, lane_id, gate, terms=terms, worker=worker, now=now)
+    if (claimed.why, claimed.again_at) != (gate.waits_why, gate.waits_until):
+        told = {"waits_why": claimed.why, "waits_until": claimed.again_at}
+        session.connection().execute(update(table_of(Lane)).where(Lane.id == lane_id).values(**told))
+    return claimed
+
+
+def _claim(session: Session, lane_id: int, gate: Any, *, terms: Terms, worker: str, now: datetime) -> Claimed:
     if gate.paused_until is not None and gate.paused_until > now:
-        return Claimed((), gate.paused_until)
+        return Claimed((), gate.paused_until, "paused")
     if gate.stopped or terms.never_send:
-        return Claimed(())
+        return Claimed((), None, "stopped")
     permit = permits.Permit((), terms.most)
     if terms.rates is not None:
         wanted = scopes_of(gate.kind, gate.key, gate.domain, terms.relay)
-        permit = permits.ask(session, wanted, rates=terms.rates, most=terms.most, now=now)
+        permit = permits.ask(
+            session, lane_id, wanted, rates=terms.rates, zone=gate.zone or "UTC", most=terms.most, now=now
+        )
     if permit.allowed <= 0:
-        return Claimed((), permit.again_at)
+        return Claimed((), permit.again_at, permit.why)
     queue = turns.Queue(
         lane_id=lane_id,
         supporter=gate.kind == "domain",
@@ -167,6 +183,50 @@ def _lease(
     return tuple(Claim(id, kinds[id], *made[id], until) for id in ids if id in kinds)
 
 
+def stopped(session: Session, claims: Sequence[Claim], *, terms: Terms, now: datetime) -> set[int]:
+    """The deliveries of `claims` that must not be begun any more: `give_back` takes those whose body was not.
+
+    A kill switch came over them, their action was closed, their appeal withdrawn; or their slot was not used in time:
+    a worker that was stalled must not catch up with what the others have sent meanwhile.
+    """
+    late = {
+        one.delivery_id
+        for one in claims
+        if not one.until - terms.lease <= now <= one.until - terms.lease + terms.permit
+    }
+    ids = [one.delivery_id for one in claims]
+    unwanted = and_(Delivery.kind.not_in(SUPPORTER), _unwanted())
+    query = (
+        select(Delivery.id)
+        .outerjoin(Lane, Lane.id == Delivery.lane_id)
+        .where(Delivery.id.in_(ids), or_(_lane_stopped(terms.relay), _held(), unwanted))
+    )
+    return late.union(session.execute(query).scalars()) if ids else set()
+
+
+def give_back(session: Session, claims: Sequence[Claim], *, now: datetime, actor: str) -> int:
+    """Queue claimed letters again whose body was not begun; their attempts end unsent, and the caps get them back.
+
+    The pace does not: a slot that was not used in time has expired. Returns how many.
+    """
+    row = table_of(Attempt)
+    ours = [one.attempt_id for one in claims]
+    closed = session.execute(
+        update(row)
+        .where(row.c.id.in_(ours), row.c.data_at.is_(None), row.c.finished_at.is_(None))
+        .values(finished_at=now, outcome="unsent", stage="connect")
+        .returning(row.c.delivery_id)
+    )
+    ids = closed.scalars().all()
+    facts = {"given_back": True}
+    moved = delivery.move(session, ids, from_="claimed", to="queued", now=now, actor=actor, facts=facts, due_at=now)
+    lanes = select(Delivery.lane_id, func.count()).where(Delivery.id.in_(moved)).group_by(Delivery.lane_id)
+    for lane_id, n in session.execute(lanes.order_by(Delivery.lane_id)).all():
+        if lane_id is not None:
+            permits.refund(session, lane_id, n, now=now)
+    return len(moved)
+
+
 def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: datetime) -> None:
     """A sign of life: move the leases of what is still ours on."""
     ours = select(Attempt.delivery_id).where(
@@ -183,9 +243,13 @@ def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: d
 
 def _gate_query() -> Any:
     lane, relay = table_of(Lane), table_of(Relay)
+    # The newest revision says where the recipient is.
+    mine = select(Target.zone).where(Target.lane_id == lane.c.id).order_by(Target.id.desc()).limit(1)
+    zone = mine.correlate(lane).scalar_subquery()
     return (
-        select(lane.c.kind, lane.c.key, lane.c.domain, lane.c.looked_until)
+        select(lane.c.kind, lane.c.key, lane.c.domain, lane.c.looked_until, lane.c.waits_why, lane.c.waits_until)
         .add_columns(relay.c.id.label("relay_id"), relay.c.paused_until)
+        .add_columns(zone.label("zone"))
         .add_columns(_lane_stopped(bindparam("relay")).label("stopped"))
         .outerjoin(relay, relay.c.name == bindparam("relay"))
         .where(lane.c.id == bindparam("lane"))

@@ -1,7 +1,7 @@
 """Forecast: when each target will be done at today's pace, how late that is, and what can be done about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,22 +10,46 @@ from sqlalchemy.orm import Session
 
 from uamail.models import Action, Delivery, Lane, Limit, Target
 from uamail.models.lane import limits_of
-from uamail.pacing import Load, Rates, finishes
+from uamail.pacing import NEVER, Load, Rates, finishes, needed_per_day, raised, through
 from uamail.queries.finding import revision
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A way out of being late: `letters` go another way or at another pace, and then all is done at `finishes_at`.
+
+    `what` is raise, roll, print or fax; None for a time means that none can be told.
+    """
+
+    what: str
+    words: str
+    letters: int
+    finishes_at: datetime | None
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "what": self.what,
+            "words": self.words,
+            "letters": self.letters,
+            "finishes_on": _date(self.finishes_at),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """One target and channel: how many wait, what its limits allow a day, when it is done, how late that is."""
+    """One target and channel: how many wait, what its limits allow a day, when it is done, how late that is.
+
+    None for `finishes_at` of mail, and for `late_days`: never, because a cap is used up or a window stays shut.
+    """
 
     target: str
     channel: str
     pending: int
-    per_day: int | None
-    finishes_at: datetime | None
-    late_days: float
-    decided_by: str | None
-    choices: tuple[str, ...]
+    per_day: int | None = None
+    finishes_at: datetime | None = None
+    late_days: float | None = 0.0
+    decided_by: str | None = None
+    choices: tuple[Choice, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -33,11 +57,22 @@ class Forecast:
             "channel": self.channel,
             "pending": self.pending,
             "allowed_per_day": self.per_day,
-            "finishes_on": self.finishes_at.isoformat() if self.finishes_at else None,
-            "late_by_days": round(self.late_days, 2),
+            "finishes_on": _date(self.finishes_at),
+            "late_by_days": None if self.late_days is None else round(self.late_days, 2),
             "decided_by": self.decided_by,
-            "choices": list(self.choices),
+            "choices": [one.plain() for one in self.choices],
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """A target that is written to by mail, the limits over it, and until when all should be through."""
+
+    target: Target
+    pending: int
+    loads: Sequence[Load]
+    deadline: datetime | None
+    now: datetime
 
 
 def forecast(session: Session, action: Action, *, rates: Rates, relay: str, now: datetime) -> list[Forecast]:
@@ -50,21 +85,18 @@ def forecast(session: Session, action: Action, *, rates: Rates, relay: str, now:
             pending = _pending(session, action.id, target.key, channel)
             if channel == "mail" and target.lane_id is not None:
                 lane = session.get_one(Lane, target.lane_id)
+                wanted = limits_of(lane, relay)
+                loads = [_load(session, one, lane, pending, rates=rates, zone=target.zone, now=now) for one in wanted]
                 rows.append(
-                    _mail(
-                        session,
-                        target.key,
-                        pending=pending,
-                        lane=lane,
-                        deadline=newest.deadline_at,
-                        rates=rates,
-                        relay=relay,
-                        now=now,
-                    )
+                    _mail(_Case(target=target, pending=pending, loads=loads, deadline=newest.deadline_at, now=now))
                 )
             else:
-                rows.append(_unpaced(target.key, channel, pending))
+                rows.append(Forecast(target=target.key, channel=channel, pending=pending))
     return rows
+
+
+def _date(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None and moment != NEVER else None
 
 
 def _pending(session: Session, action_id: int, key: str, channel: str) -> int:
@@ -81,64 +113,104 @@ def _pending(session: Session, action_id: int, key: str, channel: str) -> int:
     ).scalar_one()
 
 
-def _unpaced(key: str, channel: str, pending: int) -> Forecast:
+def _mail(case: _Case) -> Forecast:
+    done, slowest = finishes(case.loads, case.now)
+    late = case.deadline is not None and done > case.deadline
+    days = (done - case.deadline).total_seconds() / 86_400 if late and case.deadline else 0.0
     return Forecast(
-        target=key,
-        channel=channel,
-        pending=pending,
-        per_day=None,
-        finishes_at=None,
-        late_days=0.0,
-        decided_by=None,
-        choices=(),
-    )
-
-
-def _mail(
-    session: Session,
-    key: str,
-    *,
-    pending: int,
-    lane: Lane,
-    deadline: datetime | None,
-    rates: Rates,
-    relay: str,
-    now: datetime,
-) -> Forecast:
-    loads = [_load(session, (scope, name), lane, pending, rates) for scope, name in limits_of(lane, relay)]
-    done, slowest = finishes(loads, now)
-    late = max(0.0, (done - deadline).total_seconds() / 86_400) if deadline is not None else 0.0
-    return Forecast(
-        target=key,
+        target=case.target.key,
         channel="mail",
-        pending=pending,
-        per_day=min(load.rate.per_day() for load in loads),
-        finishes_at=done,
-        late_days=late,
-        decided_by=f"{slowest.scope} {slowest.key}".strip() if slowest else None,
-        choices=_choices(pending, deadline, now, loads) if late and deadline else (),
+        pending=case.pending,
+        per_day=min(load.per_day() for load in case.loads),
+        finishes_at=done if done != NEVER else None,
+        late_days=None if done == NEVER else days,
+        decided_by=_decided_by(slowest) if slowest else None,
+        choices=_choices(case, case.deadline) if late and case.deadline else (),
     )
 
 
-def _load(session: Session, limit: tuple[str, str], lane: Lane, pending: int, rates: Rates) -> Load:
+def _decided_by(load: Load) -> str:
+    capped = load.capped
+    return f"{load.scope} {load.key}".strip() + (f" ({capped} cap)" if capped else "")
+
+
+def _load(
+    session: Session, limit: tuple[str, str], lane: Lane, pending: int, *, rates: Rates, zone: str, now: datetime
+) -> Load:
     """A limit with everything that waits under it: all lanes of the domain share the domain's."""
     scope, key = limit
-    clock = session.execute(select(Limit.arrival_us).where(Limit.scope == scope, Limit.key == key)).scalar()
+    row = session.execute(select(Limit).where(Limit.scope == scope, Limit.key == key)).scalar_one_or_none()
     waiting = pending
     if scope != "mailbox":
         query = select(func.count()).select_from(Delivery).join(Lane, Lane.id == Delivery.lane_id)
         if scope == "domain":
             query = query.where(Lane.domain == lane.domain)
         waiting = session.execute(query.where(Delivery.state == "queued")).scalar_one()
-    return Load(scope, key, rates.of(scope, key), clock or 0, max(waiting, pending))
+    conditions = rates.conditions_of(scope, key).in_zone(zone)
+    return Load(
+        scope=scope,
+        key=key,
+        rate=rates.of(scope, key).slowed(row.factor if row is not None else 1000),
+        arrival_us=row.arrival_us if row is not None else 0,
+        pending=max(waiting, pending),
+        window=conditions.window,
+        daily_cap=conditions.daily_cap,
+        lifetime_left=_left(conditions.lifetime_cap, row),
+        today_left=_left_today(conditions.daily_cap, row, conditions.today(now, zone)),
+        zone=conditions.day_zone(zone),
+    )
 
 
-def _choices(pending: int, deadline: datetime, now: datetime, loads: Sequence[Load]) -> tuple[str, ...]:
+def _left(cap: int | None, row: Limit | None) -> int | None:
+    return None if cap is None else max(0, cap - (row.sent if row is not None else 0))
+
+
+def _left_today(cap: int | None, row: Limit | None, today: str) -> int | None:
+    if cap is None:
+        return None
+    return max(0, cap - (row.day_sent if row is not None and row.day == today else 0))
+
+
+def _choices(case: _Case, deadline: datetime) -> tuple[Choice, ...]:
     """Ways out, from the same numbers."""
-    offers = ["print the letters instead", "send a petition: one letter with the roll of signers"]
-    days = (deadline - now).total_seconds() / 86_400
-    if days > 0:
-        needed = -(-pending // max(1, int(days)))
-        tight = [load for load in loads if load.rate.per_day() < needed]
-        offers.insert(0, f"allow {needed} a day in {', '.join(f'pacing.{load.scope}' for load in tight)}")
-    return tuple(offers)
+    offers = [_raise(case, deadline)] if deadline > case.now else []
+    single = [replace(load, pending=1) for load in case.loads]
+    offers.append(
+        Choice(
+            what="roll",
+            words="send a petition: one letter with the roll of signers",
+            letters=1,
+            finishes_at=finishes(single, case.now)[0],
+        )
+    )
+    if case.target.address_id is not None:
+        offers.append(_switch("print", "send {n} by post, with the next batch", case, deadline))
+    if case.target.fax:
+        offers.append(_switch("fax", "send {n} by fax", case, deadline))
+    return tuple(one for one in offers if one is not None)
+
+
+def _raise(case: _Case, deadline: datetime) -> Choice | None:
+    """The least pace for each limit that is too tight; None when no pace is enough."""
+    tight = [load for load in case.loads if load.finishes(case.now) > deadline]
+    paces = [(load, needed_per_day(load, deadline, case.now)) for load in tight]
+    wider = [raised(load, per_day) for load, per_day in paces if per_day is not None]
+    if len(wider) < len(tight):
+        return None
+    words = ", ".join(f"{per_day} a day for {load.scope} {load.key}".strip() for load, per_day in paces)
+    others = [load for load in case.loads if load not in tight]
+    return Choice(
+        what="raise",
+        words=f"allow {words}",
+        letters=case.pending,
+        finishes_at=finishes([*wider, *others], case.now)[0],
+    )
+
+
+def _switch(what: str, words: str, case: _Case, deadline: datetime) -> Choice:
+    """What mail does not get through goes another way; mail goes on until the deadline."""
+    # Under a shared limit the others may all go first.
+    kept = min(max(0, through(load, deadline, case.now) - (load.pending - case.pending)) for load in case.loads)
+    mailed = [replace(load, pending=load.pending - case.pending + kept) for load in case.loads]
+    done = finishes(mailed, case.now)[0] if kept else case.now
+    return Choice(what=what, words=words.format(n=case.pending - kept), letters=case.pending - kept, finishes_at=done)

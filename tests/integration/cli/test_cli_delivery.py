@@ -155,9 +155,11 @@ def test_stop_acts_until_start(office: Desk, world: World, scope: str, key: str,
     lifted = office.ask("start", scope, key)
     after = world.claim(most=1)
 
+    waiting = stopped.pop("waiting")
     assert stopped == {"scope": scope, "key": name, "new": True}
     assert again["new"] is False
-    assert lifted == {"scope": scope, "key": name, "lifted": True}
+    assert lifted == {"scope": scope, "key": name, "lifted": True, "waiting": waiting}
+    assert waiting == (4 if scope in {"action", "office", "relay", "all"} else 2)
     assert (len(during), len(after)) == (0, 1)
     assert office.quick("start", scope, key).out == "nothing was stopped\n"
 
@@ -215,3 +217,19 @@ def test_suppression_wants_an_address(office: Desk) -> None:
 
     assert said.code == 2
     assert "not an e-mail address" in said.err
+
+
+def test_stops_are_listed_with_what_waits(office: Desk, world: World) -> None:
+    world.letters(3)
+    tried = office.ask("stop", "domain", "gov.example", "--dry-run")
+    none = office.ask("stops")["stops"]
+    office.ask("stop", "domain", "gov.example", "--reason", "the ministry asks")
+
+    [one] = office.ask("stops")["stops"]
+
+    assert (tried["new"], tried["waiting"], none) == (False, 3, [])
+    assert (one["scope"], one["key"], one["reason"], one["waiting"]) == (
+        *("domain", "gov.example", "the ministry asks", 3),
+    )
+    assert office.ask("start", "domain", "gov.example", "--dry-run")["lifted"] is False
+    assert office.ask("stops")["stops"] == [one]

@@ -124,3 +124,24 @@ def test_own_rate_wins_over_its_scope() -> None:
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_microseconds_lose_nothing(at: datetime) -> None:
     assert moment(microseconds(at)) == at
+
+
+def test_time_read_before_a_wait_gives_nothing_away() -> None:
+    rate = Rate(10, 200, 1)
+    arrival = rate.advanced(0, NOW_US, 10)
+
+    late = rate.advanced(arrival, NOW_US - 20 * SECOND, 0)
+
+    assert rate.allowed(arrival, NOW_US - 20 * SECOND) == 0
+    assert late == arrival
+
+
+def test_clock_set_back_an_hour_is_not_waited_for() -> None:
+    rate = Rate(10, 200, 1)
+    arrival = rate.advanced(0, NOW_US, 10)
+    earlier = NOW_US - 3600 * SECOND
+
+    kept = rate.settled(arrival, earlier)
+
+    assert rate.allowed(kept, earlier) == 0
+    assert rate.free_at(kept) == earlier + rate.interval_us
