@@ -10,7 +10,7 @@ from typing import cast
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from uamail import db
+from uamail import db, timing
 from uamail.installation import Installation
 from uamail.mail.dkim import Signer
 from uamail.mail.relay import Relay
@@ -40,7 +40,7 @@ def relay(inst: Installation, lane_id: int) -> tuple[Relay | None, datetime | No
 
 def claim(inst: Installation, lane_id: int, over: Relay, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
     """Claims, committed, and what their letters are made of."""
-    with inst.db.scope() as session:
+    with timing.timed("claim"), inst.db.scope() as session:
         claimed = dispatch.claim(session, lane_id, terms=inst.terms_over(over), worker=worker, now=db.now(session))
     with inst.db.reading() as session:
         now = db.now(session)
@@ -80,12 +80,23 @@ def renew(inst: Installation, claims: Sequence[Claim], lease: timedelta) -> None
         dispatch.renew(session, claims, lease=lease, now=db.now(session))
 
 
-def record(inst: Installation, results: Sequence[Finished]) -> None:
+def stopped(inst: Installation, over: Relay, claims: Sequence[Claim]) -> set[int]:
+    """The deliveries of these claims that must not be begun any more."""
+    with inst.db.reading() as session:
+        return dispatch.stopped(session, claims, terms=inst.terms_over(over), now=db.now(session))
+
+
+def give_back(inst: Installation, claims: Sequence[Claim]) -> None:
+    with inst.db.scope() as session:
+        dispatch.give_back(session, claims, now=db.now(session), actor=worker_name())
+
+
+def record(inst: Installation, lane_id: int, results: Sequence[Finished]) -> None:
     """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
     ends: float | None = None
     while True:
         try:
-            return _commit(inst, results)
+            return _commit(inst, lane_id, results)
         except DBAPIError as error:
             if stopping.is_set():
                 ends = ends or time.monotonic() + inst.settings.work.stop_seconds
@@ -95,6 +106,8 @@ def record(inst: Installation, results: Sequence[Finished]) -> None:
             time.sleep(PATIENCE)
 
 
-def _commit(inst: Installation, results: Sequence[Finished]) -> None:
-    with inst.db.scope() as session:
-        outcomes.finish(session, results, retry=inst.settings.retry, now=db.now(session), actor=worker_name())
+def _commit(inst: Installation, lane_id: int, results: Sequence[Finished]) -> None:
+    with timing.timed("commit"), inst.db.scope() as session:
+        now = db.now(session)
+        outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=worker_name())
+        outcomes.pace(session, lane_id, results, now=now)

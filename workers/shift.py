@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from uamail import timing
 from uamail.errors import RelayError
 from uamail.journal import Answer, Journal
 from uamail.mail.envelope import Outgoing
@@ -21,6 +22,9 @@ from uamail.pipeline.sending import Prepared
 from uamail.pipeline.writing import Brief
 from workers import chunk
 from workers.broker import Stopping, installation, stopping, worker_name
+
+# Seconds between two looks at what was stopped meanwhile: a kill switch acts within five.
+HEED = 1.0
 
 
 class Shift:
@@ -55,15 +59,16 @@ class Shift:
 
     async def work(self, transport: Transport) -> RelayError | None:
         """Send until nothing is due, the time is up or the process stops; everything claimed is settled then."""
-        beating = asyncio.create_task(self._beat())
+        beside = [asyncio.create_task(self._beat()), asyncio.create_task(self._heed())]
         error = None
         try:
             if await self.wait():
                 error = await transport.run(self, relay=self._relay, intent=self, keep=self.keep)
         finally:
             # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await self._end(error)
         return error
 
@@ -123,12 +128,14 @@ class Shift:
             await self._flushed()
 
     def _make(self, claim: Claim) -> Prepared | Finished:
+        began = time.perf_counter()
         if self._journal is not None:
             self._journal.making(claim.attempt_id)
         source = self._sources.pop(claim.delivery_id, None)
         made = sending.prepared(claim, source, house=self._inst.house, relay=self._relay.name, now=self._now)
         if self._journal is not None:
             self._journal.making(0)
+        timing.observe("render", time.perf_counter() - began)
         return made
 
     def _over(self) -> bool:
@@ -184,7 +191,7 @@ class Shift:
     async def _record(self) -> None:
         while self._results:
             some, self._results = self._results, []
-            await asyncio.to_thread(chunk.record, self._inst, some)
+            await asyncio.to_thread(chunk.record, self._inst, self._lane_id, some)
             keys = [one.claim.attempt_id for one in some]
             for key in keys:
                 self._open.pop(key, None)
@@ -220,6 +227,30 @@ class Shift:
             # A missed beat is no harm: there are two more before the lease lapses.
             with contextlib.suppress(DBAPIError):
                 await asyncio.to_thread(chunk.renew, self._inst, list(self._open.values()), lease)
+
+    async def _heed(self) -> None:
+        """Give back what was stopped, withdrawn or kept too long before its turn came."""
+        while True:
+            await asyncio.sleep(HEED)
+            with contextlib.suppress(DBAPIError):
+                claims = [_claim_of(one) for one in self._claims]
+                gone = await asyncio.to_thread(chunk.stopped, self._inst, self._relay, claims) if claims else set()
+                await self._give_back(gone)
+
+    async def _give_back(self, gone: set[int]) -> None:
+        """Of what still waits for its turn: the rest has gone meanwhile."""
+        back = [claim for one in self._claims if (claim := _claim_of(one)).delivery_id in gone]
+        if back:
+            self._claims = deque(one for one in self._claims if _claim_of(one).delivery_id not in gone)
+            for claim in back:
+                self._waiting.pop(claim.attempt_id, None)
+            await asyncio.to_thread(chunk.give_back, self._inst, back)
+            for claim in back:
+                self._open.pop(claim.attempt_id, None)
+
+
+def _claim_of(item: Claim | Prepared | Finished) -> Claim:
+    return item if isinstance(item, Claim) else item.claim
 
 
 def _answer(outcome: Outcome) -> Answer:

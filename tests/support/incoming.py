@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-VERP = "b-aaaaaaaaaaaaa-bbbbbbbbbbbbbbbb@ua.example"
+VERP = "b-aaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbbbbbb@ua.example"
 MESSAGE_ID = "<0123456789abcdefghij@ua.example>"
 THEIRS = "president@gov.example"
 

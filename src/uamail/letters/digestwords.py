@@ -55,7 +55,7 @@ def sections(waiting: Mapping[str, Any]) -> list[Section]:
         ),
         Section(
             "Late: not done before the deadline",
-            ["UA {action} to {target}: {pending} letters, {days} days late".format_map(one) for one in waiting["late"]],
+            ["UA {action} to {target}: {pending} letters, {late}".format_map(one) for one in waiting["late"]],
             "uamail forecast UA shows the choices",
         ),
     )

@@ -9,6 +9,9 @@ from uamail.errors import InputError
 from uamail.mail.envelope import is_plain
 
 _MIN_KEY = 16  # bytes
+# What a Message-ID and a bounce address look like before the @: for those who look for them in texts and logs.
+MESSAGE_ID = r"[0-9a-f]{40}"
+BOUNCE = r"b-[0-9a-f]{16}-[0-9a-f]{20}"
 _LOCAL = re.compile(r"b-([0-9a-f]{16})-([0-9a-f]{20})")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from uamail.mail.identity import MESSAGE_ID
 from uamail.mail.logtime import AHEAD, HOLE, Span, moment
 from uamail.mail.reply import scrub
 
@@ -61,7 +62,7 @@ class Watch:
         span: Span | None = None,
     ) -> None:
         self._wanted, self._zone, self._until = wanted, zone, until + AHEAD
-        self._own = re.compile(rb"<[a-z2-7]{32}@" + re.escape(own.encode()) + rb">")
+        self._own = re.compile(f"<{MESSAGE_ID}@{re.escape(own)}>".encode())
         self._open = {one.queue_id.encode(): one for one in known}
         self._changed: dict[tuple[str, str], Trace] = {}
         self._spans = [span] if span else []

@@ -1,5 +1,6 @@
 """Outcomes: what is known after a try becomes the state of the delivery, and a fact on the record."""
 
+from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from uamail.mail.transport import Outcome
 from uamail.models import Action, Attempt, Delivery, Hold, Relay, audit, bulk, delivery
 from uamail.models.base import insert_missing
 from uamail.models.delivery import SUPPORTER
+from uamail.pipeline import permits
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.settings import RetrySettings
 
@@ -61,6 +63,16 @@ def finish(session: Session, results: Sequence[Finished], *, retry: RetrySetting
     for one in results:
         if one.claim.attempt_id not in ours:
             _late(session, one, now=now, actor=actor)
+
+
+def pace(session: Session, lane_id: int, results: Sequence[Finished], *, now: datetime) -> None:
+    """Let a lane's limits learn from its results: many deferrals slow it down, and what did not arrive is uncounted."""
+    kinds = Tally(one.outcome.kind for one in results)
+    answered = kinds["accepted"] + kinds["deferred"] + kinds["refused"]
+    if answered:
+        permits.ease(session, lane_id, kinds["deferred"], answered, refused=kinds["refused"], now=now)
+    if undone := kinds["deferred"] + kinds["unsent"]:
+        permits.refund(session, lane_id, undone, now=now)
 
 
 def _ours(session: Session, results: Sequence[Finished]) -> set[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf, isinf
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from uamail.queries.forecast import forecast
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
-    """A target that will be late by so many days, and the letters that wait for it."""
+    """A target that will be late by so many days (infinite: it never gets through), and what waits for it."""
 
     action: str
     target: str
@@ -25,7 +26,12 @@ class Late:
     days: float
 
     def plain(self) -> dict[str, Any]:
-        return {"action": self.action, "target": self.target, "pending": self.pending, "days": round(self.days, 1)}
+        return {"action": self.action, "target": self.target, "pending": self.pending, "late": self.words}
+
+    @property
+    def words(self) -> str:
+        """How late, for people."""
+        return "never done" if isinf(self.days) else f"{self.days:.1f} days late"
 
 
 def late(session: Session, *, rates: Rates, relay: str, now: datetime) -> tuple[Late, ...]:
@@ -50,5 +56,7 @@ def _ahead(session: Session, action: Action, now: datetime) -> bool:
 
 def _of(session: Session, action: Action, *, rates: Rates, relay: str, now: datetime) -> Iterator[Late]:
     for one in forecast(session, action, rates=rates, relay=relay, now=now):
-        if one.late_days > 0 and one.pending:
-            yield Late(action=action.key, target=one.target, pending=one.pending, days=one.late_days)
+        # None: they never get through at all.
+        days = inf if one.late_days is None else one.late_days
+        if days > 0 and one.pending:
+            yield Late(action=action.key, target=one.target, pending=one.pending, days=days)

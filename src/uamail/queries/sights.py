@@ -67,7 +67,7 @@ def late(rows: Sequence[lateness.Late], *, now: datetime) -> tuple[Sighting, ...
     """One sighting for all targets that will be late."""
     if not rows:
         return ()
-    detail = ", ".join(f"{one.action}/{one.target} by {one.days:.1f} days" for one in rows[:_SOME])
+    detail = ", ".join(f"{one.action}/{one.target} {one.words}" for one in rows[:_SOME])
     return (Sighting(cause="late", since=now, n=len(rows), detail=detail),)
 
 

@@ -8,8 +8,8 @@ import pytest
 from uamail.mail.logtime import Span, joined, moment
 from uamail.mail.maillog import Trace, Watch
 
-ID = "<abcdefghijklmnopqrstuvwxyz234567@ua.example>"
-OTHER = "<234567abcdefghijklmnopqrstuvwxyz@ua.example>"
+ID = "<0123456789abcdef0123456789abcdef01234567@ua.example>"
+OTHER = "<76543210fedcba9876543210fedcba9876543210@ua.example>"
 UNTIL = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LONG = "4bKx2Q0v7Lz9rtM"
 

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from uamail.mail.identity import BOUNCE
+
 Kind = Literal["bounce", "delay", "delivered", "relayed", "complaint", "autoreply", "challenge", "answer", "unknown"]
 
 # The shape of our bounce addresses (mail.identity); nothing else is looked for in what strangers write.
-_VERP = re.compile(r"(?<![\w.+=-])(b-[a-z2-7]{13}-[a-z2-7]{16}@[a-z0-9.-]{1,253})", re.IGNORECASE)
+_VERP = re.compile(rf"(?<![\w.+=-])({BOUNCE}@[a-z0-9.-]{{1,253}})", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^<>\s@]{1,200}@[^<>\s@]{1,200}>")
 _MOST = 20  # addresses or ids of one message: ours stands among the first
 
