@@ -267,6 +267,8 @@ def test_one_bounce_does_not_speak_for_two_copies(signed: World) -> None:
         from uamail.pipeline import outcomes
 
         outcomes.resolve(session, claim.delivery_id, accepted=False, evidence="seemed unsent", **signed.when)
+    # A letter that comes back into the queue is seen within half a minute.
+    signed.later(minutes=1)
     accepted(signed)
 
     take(signed, of(signed, claim.delivery_id, by_name("postfix full").data))

@@ -17,6 +17,7 @@ from uamail.mail.incoming import maildir
 from uamail.mail.incoming.message import parse, value
 from uamail.mail.sink import SinkThread
 from uamail.models import Incoming, Lane
+from uamail.models.delivery import LETTERS
 from uamail.pipeline import bounces, confirmation, receipts, sending, writing
 from uamail.pipeline.receipts import Notice
 from uamail.pipeline.sending import Prepared
@@ -50,9 +51,10 @@ class Side:
     def _lane(self, lane: str, port: int) -> int:
         world = self.world
         claims = world.claim(lane)
-        ids = [one.delivery_id for one in claims]
+        letters = [one.delivery_id for one in claims if one.kind in LETTERS]
+        others = [one.delivery_id for one in claims if one.kind not in LETTERS]
         with world.inst.db.reading() as session:
-            found: list[Brief | Notice] = [*writing.briefs(session, ids), *receipts.notices(session, ids)]
+            found: list[Brief | Notice] = [*writing.briefs(session, letters), *receipts.notices(session, others)]
         sources = {one.delivery_id: one for one in found}
         house, now = world.inst.house, world.now
         made = [sending.prepared(one, sources[one.delivery_id], house=house, relay="main", now=now) for one in claims]

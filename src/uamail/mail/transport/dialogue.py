@@ -1,5 +1,6 @@
 """The dialogue: what is said to a relay for one message, and what its replies mean for it (RFC 5321 3.3, RFC 2920)."""
 
+from uamail import timing
 from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.reply import Reply, Stage
@@ -52,7 +53,9 @@ class Dialogue:
         if self.ahead and not self._owed and not self.over:
             replies = wire.replies
             if len(replies) < 3 and wire.problem is None:
-                await wire.wait(self._envelope_waits)
+                # MAIL, RCPT and DATA are one group: their times cannot be told apart.
+                with timing.timed("data"):
+                    await wire.wait(self._envelope_waits)
             if len(replies) == 3 and _yes(replies):
                 replies.clear()
                 return None
@@ -146,7 +149,8 @@ class Dialogue:
         """The next reply and its code, 0 when there is none or it is no SMTP."""
         wire = self._wire
         if not wire.replies and wire.problem is None:
-            await wire.wait(self._waits[stage])
+            with timing.timed(stage):
+                await wire.wait(self._waits[stage])
         if not wire.replies:
             return 0, b""
         said = wire.replies.pop(0)

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from typing import Self
 
+from uamail import timing
 from uamail.errors import RelayError
 from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
@@ -38,7 +39,8 @@ class Session:
     @classmethod
     async def start(cls, relay: Relay, context: ssl.SSLContext | None) -> Self:
         """A new session. Raises RelayError with the stage that failed."""
-        client = await connect(relay, context)
+        with timing.timed("connect"):
+            client = await connect(relay, context)
         assert client.transport is not None
         wire = Wire(client.transport, relay.timeouts)
         if wire.problem is not None:
