@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import audit, mailing, papers, rows
+from benchmarks import audit, papers, rows, sending
 from benchmarks.figure import Figure, document, tables
 from benchmarks.race import BenchmarkError
 from benchmarks.size import SIZES, Size
@@ -18,7 +18,7 @@ from uamail.errors import UamailError
 
 # Load average from which other programs take part in the race.
 _BUSY = 0.75
-SUITES = {"mail": mailing.measure, "print": papers.measure, "intake": rows.measure, "audit": audit.measure}
+SUITES = {"mail": sending.measure, "print": papers.measure, "intake": rows.measure, "audit": audit.measure}
 
 
 def main() -> int:

@@ -16,12 +16,11 @@ import psycopg
 from benchmarks import home, mailing, transport, worker
 from benchmarks.figure import Figure, compared, shares
 from benchmarks.race import BenchmarkError, race
+from benchmarks.size import Size
 from benchmarks.words import words
 
 POSTGRES = os.environ.get("UAMAIL_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
 _SOURCE = "smtp-source -d -s 8"
-# So many letters a second are a minute of nothing: fast contestants send this many times as many as the slow ones.
-_MORE = 20
 # As an office with one good relay would set it: eight connections that stay, big claims.
 _SETTINGS = {
     "UAMAIL_RELAYS__MAIN__MAX_CONNECTIONS": str(transport.CONNECTIONS),
@@ -32,22 +31,23 @@ _SETTINGS = {
 _STAGES = ("claim", "letters", "journal", "SMTP", "outcome", "loop and the rest")
 
 
-def measure(folder: Path, mails: int, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:
+def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:
     """Mails per second from claimed to committed, with eight connections of one process.
 
     Raises BenchmarkError when letters are left over, or where Postfix is not installed.
     """
+    mails, many = size.mails, size.engine
     mailing.write_peers(folder, words(), mails)
     mailing.write_peers(_sub(folder, "more"), words(), 3 * mails)
-    full = routed(folder / "full", mails * _MORE)
+    full = routed(folder / "full", many)
     number = count(1)
     with transport.sink() as port:
         fast: dict[str, Callable[[], float]] = {
-            "SQLite": lambda: drained(home.copy(full, folder / f"sqlite-{next(number)}"), port, mails * _MORE),
-            _SOURCE: lambda: transport.source(port, mails * _MORE).rate,
+            "SQLite": lambda: drained(home.copy(full, folder / f"sqlite-{next(number)}"), port, many),
+            _SOURCE: lambda: transport.source(port, many).rate,
         }
         if _postgres():
-            fast["PostgreSQL"] = lambda: _on_postgres(folder / f"pg-{next(number)}", port, mails * _MORE)
+            fast["PostgreSQL"] = lambda: _on_postgres(folder / f"pg-{next(number)}", port, many)
         slow: dict[str, Callable[[], float]] = {
             "mailmerge": lambda: _steady(partial(mailing.mailmerge, template="template.txt"), folder, port, mails),
             "EmailMessage + smtplib": lambda: _steady(mailing.loop, folder, port, mails),
@@ -55,7 +55,7 @@ def measure(folder: Path, mails: int, *, runs: int, tell: Callable[[str], None])
         }
         results = race({**fast, **slow}, runs=runs, tell=tell)
         tell("one more run with a stopwatch at each stage")
-        stages = staged(home.copy(full, folder / "stages"), port, mails * _MORE)
+        stages = staged(home.copy(full, folder / "stages"), port, many)
     peers = {name: results[name] for name in (_SOURCE, *slow)}
     made = [compared("mail engine on SQLite", "mails/s", results["SQLite"], peers)]
     if "PostgreSQL" in results:

@@ -18,10 +18,9 @@ from benchmarks.words import SENDER, Words, words, write_list
 _OURS = "uamail"
 _STAGES = (
     "routing and record",
-    "claim",
-    "read",
-    "compose and serialise",
-    "marker",
+    "claim and read",
+    "letters",
+    "journal",
     "SMTP",
     "outcome",
     "queue and the rest",

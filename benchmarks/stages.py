@@ -26,17 +26,19 @@ def main(report: str) -> int:
 
 def _place(watch: Stopwatch) -> None:
     """The actors' own steps, which hold the transactions, and the rooms inside them that are stages by themselves."""
+    from uamail.journal import Journal
+    from uamail.mail.transport.wire import Wire
     from uamail.pipeline import folder, rendering, sending
     from uamail.store import Store
-    from workers import mail, printing
+    from workers import chunk, printing
 
     for owner, name, stage in (
-        (mail, "_claim", "claim"),
-        (mail, "_prepare", "read"),
-        (sending, "prepare_all", "compose and serialise"),
-        (sending, "send", "SMTP"),
-        (mail, "_mark", "marker"),
-        (mail, "_record", "outcome"),
+        (chunk, "claim", "claim and read"),
+        (sending, "prepared", "letters"),
+        (Journal, "_write", "journal"),
+        (Wire, "write", "SMTP"),
+        (Wire, "data_received", "SMTP"),
+        (chunk, "record", "outcome"),
         (rendering, "take", "read the batch"),
         (folder, "sheets_of", "letters"),
         (printing, "_papers", "layout"),

@@ -209,8 +209,17 @@ async def _sendmail(port: int, mails: int) -> Sent:
     return Sent(mails=mails, seconds=time.perf_counter() - began, cpu=time.process_time() - cpu)
 
 
+def installed() -> bool:
+    """Whether Postfix's test programs are here."""
+    return _found("smtp-sink") is not None
+
+
+def _found(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
 def _program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    found = _found(name)
     if found is None:
         raise BenchmarkError(f"there is no {name}: {_DEBIAN}")
     return found

@@ -46,7 +46,7 @@ class House:
         self.hits: Counter[str] = Counter()
         self._plan, self._clock = plan, clock
         # Without rules nobody asks who was here before: a long run must not remember every envelope.
-        self._idle = isinstance(plan, Faults) and not plan.rules
+        self._idle = type(plan) is Faults and not plan.rules
         self._visits: Counter[tuple[str, str]] = Counter()
         self._stages: Counter[tuple[str, str]] = Counter()
         self._admitted: deque[float] = deque()
