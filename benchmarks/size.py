@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Counts of mails, of mails for fast senders, of letters in our batch and for the slow peer, of CSV rows and events."""
+    """Counts of mails, mails for fast senders, letters in our batch and for the slow peer, CSV rows and events."""
 
     mails: int
     engine: int
