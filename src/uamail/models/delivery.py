@@ -252,17 +252,22 @@ def move_each(
     to: str,
     now: datetime,
     actor: str,
-    **columns: Any,
-) -> list[int]:
+) -> None:
     """Move those of the ids in `facts` that are in `from_` to `to`, with an event for each, which holds its own facts.
 
-    Returns the ids that were moved. Raises ValueError for a move the state machine does not know.
+    For many at once: the statement is kept. Raises ValueError for a move the state machine does not know.
     """
-    moved = _moved(session, facts, from_=from_, to=to, now=now, **columns)
-    if moved:
-        own = {id: {"from": from_, **facts[id]} for id in moved}
+    if to not in MOVES[from_]:
+        raise ValueError(f"a delivery cannot go from {from_} to {to}")
+    if not facts:
+        return
+    bound = {"ids": ids_value(session, list(facts)), "from": from_, "to": to, "now": now}
+    rows = session.connection().execute(_MOVE[session.get_bind().dialect.name], bound).all()
+    if rows:
+        counter.shift(session, rows, from_=from_, to=to)
+        _mark_appeals(session, [(row[2], row[5]) for row in rows], from_=from_, to=to)
+        own = {row[0]: {"from": from_, **facts[row[0]]} for row in rows}
         audit.record_each(session, f"delivery:{to}", "delivery", own, at=now, actor=actor)
-    return moved
 
 
 def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: datetime, **columns: Any) -> list[int]:
@@ -277,11 +282,18 @@ def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: da
     if rows:
         counter.count(session, rows, state_of=lambda _: from_, sign=-1)
         counter.count(session, rows, state_of=lambda _: to)
-        if from_ in AT_REST and to not in AT_REST:
-            appeal.watch(session, [row.appeal_id for row in rows if row.kind in LETTERS])
-        if to not in MOVING:
-            appeal.touch(session, [row.appeal_id for row in rows if row.kind in LETTERS])
+        _mark_appeals(session, [(row.kind, row.appeal_id) for row in rows], from_=from_, to=to)
     return sorted(row.id for row in rows)
+
+
+def _mark_appeals(session: Session, letters: Iterable[tuple[str, int | None]], *, from_: str, to: str) -> None:
+    """Note the appeals whose letters (kind, appeal) moved: for the sweep, and for the supporter's receipt."""
+    stirred, settled = from_ in AT_REST and to not in AT_REST, to not in MOVING
+    appeals = [id for kind, id in letters if kind in LETTERS] if stirred or settled else []
+    if stirred:
+        appeal.watch(session, appeals)
+    if settled:
+        appeal.touch(session, appeals)
 
 
 def _update(session: Session, ids: list[int], from_: str, values: Mapping[str, Any]) -> list[Any]:
@@ -341,3 +353,23 @@ def _lease(dialect: str) -> Any:
 
 
 _LEASE = {dialect: _lease(dialect) for dialect in ("sqlite", "postgresql")}
+
+
+def _move(dialect: str) -> Any:
+    table = table_of(Delivery)
+    row = table.c
+    return (
+        update(table)
+        .where(among(row.id, dialect), row.state == bindparam("from"))
+        .values(
+            state=bindparam("to"),
+            reason=null(),
+            note=null(),
+            lease_until=null(),
+            changed_at=bindparam("now", type_=row.changed_at.type),
+        )
+        .returning(row.id, row.action_id, row.kind, row.recipient_key, row.channel, row.appeal_id)
+    )
+
+
+_MOVE = {dialect: _move(dialect) for dialect in ("sqlite", "postgresql")}

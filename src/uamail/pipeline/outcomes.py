@@ -3,6 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from uamail.event import Event, Fact, excerpt
 from uamail.mail.reply import Verdict, backoff, classify, queue_id, scrub
 from uamail.mail.transport import Outcome
 from uamail.models import Action, Attempt, Delivery, Hold, Relay, audit, bulk, delivery
-from uamail.models.base import insert_missing
+from uamail.models.base import among, ids_value, insert_missing, table_of
 from uamail.models.delivery import SUPPORTER
 from uamail.pipeline import permits
 from uamail.pipeline.claim import Claim, Finished, Marker
@@ -77,9 +78,17 @@ def pace(session: Session, lane_id: int, results: Sequence[Finished], *, now: da
 
 def _ours(session: Session, results: Sequence[Finished]) -> set[int]:
     """The attempts that are still open, locked; the others were rescued while we waited for the reply."""
-    wanted = [one.claim.attempt_id for one in results]
-    query = select(Attempt.id).where(Attempt.id.in_(wanted), Attempt.finished_at.is_(None)).order_by(Attempt.id)
-    return set(session.execute(query.with_for_update()).scalars())
+    wanted = {"ids": ids_value(session, [one.claim.attempt_id for one in results])}
+    return set(session.connection().execute(_OPEN[session.get_bind().dialect.name], wanted).scalars())
+
+
+def _open(dialect: str) -> Any:
+    row = table_of(Attempt).c
+    found = select(row.id).where(among(row.id, dialect), row.finished_at.is_(None)).order_by(row.id)
+    return found.with_for_update()
+
+
+_OPEN = {dialect: _open(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def _is_accepted(one: Finished) -> bool:
