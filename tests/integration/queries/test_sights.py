@@ -237,4 +237,4 @@ def test_target_that_will_be_late_is_seen(world: World) -> None:
     assert {one.action for one in rows} == {"99/26-1"}
     assert all(one.days > 1 for one in rows)
     assert sighting.n == len(rows)
-    assert f"99/26-1/{rows[0].target} by {rows[0].days:.1f} days" in sighting.detail
+    assert f"99/26-1/{rows[0].target} {rows[0].days:.1f} days late" in sighting.detail

@@ -71,7 +71,7 @@ def test_digest_has_a_section_for_everything_that_waits() -> None:
         "releases": [{"id": 4, "ua": "99/26-1", "channel": "print", "deliveries": 12}],
         "batches": [{"id": "B2", "ua": "99/26-1", "state": "rendered", "pieces": 4}],
         "quarantined": [{"file": "import-1.csv", "rows": 2}],
-        "late": [{"action": "99/26-1", "target": "president", "pending": 300, "days": 2.5}],
+        "late": [{"action": "99/26-1", "target": "president", "pending": 300, "late": "2.5 days late"}],
     }
 
     found = sections(waiting)
