@@ -1,11 +1,13 @@
 """The mail queue: a token says "drain this lane"; the rows say what there is to send."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import dramatiq
+from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.journal import Journal
@@ -63,14 +65,16 @@ async def work(lane_id: int) -> None:
     desk.shifts += 1
     try:
         error = await shift.work(desk.transport)
+        if error is not None:
+            await asyncio.to_thread(_pause, relay.name, str(error))
     except BaseException:
         desk.clean = False
         raise
     finally:
         desk.shifts -= 1
-    if error is not None:
-        await asyncio.to_thread(_pause, relay.name, str(error))
-    await asyncio.to_thread(_rest, lane_id, shift.again_at)
+        # Whatever happened, nobody is at the lane any more; a database that does not answer hears it by the clock.
+        with contextlib.suppress(DBAPIError):
+            await asyncio.to_thread(_rest, lane_id, shift.again_at)
 
 
 def close() -> None:

@@ -191,7 +191,11 @@ class Shift:
     async def _record(self) -> None:
         while self._results:
             some, self._results = self._results, []
-            await asyncio.to_thread(chunk.record, self._inst, self._lane_id, some)
+            try:
+                await asyncio.to_thread(chunk.record, self._inst, self._lane_id, some)
+            except BaseException:
+                self._results = some + self._results
+                raise
             keys = [one.claim.attempt_id for one in some]
             for key in keys:
                 self._open.pop(key, None)
