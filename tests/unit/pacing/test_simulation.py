@@ -26,6 +26,7 @@ class Clocks:
     true_us: int = START
     skew: int = 0
     sent: list[int] = field(default_factory=list)
+    forward: list[int] = field(default_factory=list)
 
     def run(self, n: int) -> list[int]:
         """The true times at which `n` letters went."""
@@ -36,7 +37,8 @@ class Clocks:
             worker = min(range(4), key=ready.__getitem__)
             self.true_us = max(self.true_us, ready[worker])
             if self.jumps and chance.random() < 0.0002:
-                self.skew = chance.choice((-HOUR, 0, HOUR))
+                before, self.skew = self.skew, chance.choice((-HOUR, 0, HOUR))
+                self.forward += [self.true_us] if self.skew > before else []
             ready[worker] = self.step(chance)
         return self.sent
 
@@ -79,10 +81,22 @@ SIZES = [pytest.param(100_000), pytest.param(1_000_000, marks=pytest.mark.nightl
 def test_no_window_has_more_than_limit_and_one(n: int) -> None:
     rate = Rate(1, 3600, 3600)
 
-    times = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1).run(n)
+    times = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1, jumps=False).run(n)
 
     assert most_within(times, HOUR) <= rate.count + 1
     assert most_within(times, 60_000_000) <= 60 + 1
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_clock_set_on_gives_one_burst_and_no_more(n: int) -> None:
+    rate = Rate(1, 3600, 3600)
+    clocks = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1)
+
+    times = clocks.run(n)
+
+    # Set on looks like rest; set back gives nothing.
+    assert clocks.forward != []
+    assert most_within(times, HOUR) <= rate.count + 1 + most_within(clocks.forward, HOUR)
 
 
 @pytest.mark.parametrize("n", SIZES)
