@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,19 @@ def signed(home: Installation, tmp_path: Path) -> World:
     return world
 
 
+def stop_between_transactions(pid: int, inst: Installation) -> None:
+    """Stop it where it holds no lock of the database: SQLite has one writer, and nobody could work beside that one."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        with closing(sqlite3.connect(inst.home.root.parent / "uamail.db", timeout=0.2, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+                return
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+
+
 @once
 @pytest.mark.nightly
 def test_stalled_worker_is_fenced(signed: World) -> None:
@@ -33,7 +48,7 @@ def test_stalled_worker_is_fenced(signed: World) -> None:
         stalled = processes.embedded(signed.inst, sink.port, until_idle=False)
         try:
             processes.until(lambda: len(sink.received) > 3)
-            os.kill(stalled.pid, signal.SIGSTOP)
+            stop_between_transactions(stalled.pid, signed.inst)
             began = time.monotonic()
             second = processes.embedded(signed.inst, sink.port)
             assert second.wait(120) == 0, second.said()
