@@ -101,7 +101,7 @@ def killed_in_the_middle(world: World, relay: Postfix, proxy: Proxy, dice: rando
     worker = processes.embedded(world.inst, proxy.port, until_idle=False, **following(relay, **MARGIN))
     try:
         wait(lambda: settled(world) or proxy.connections > visited, 15)
-        wait(lambda: settled(world), dice.uniform(0, 1.5))
+        wait(lambda: settled(world), dice.uniform(0, 6))
     finally:
         worker.kill()
 
@@ -118,7 +118,7 @@ def test_killed_workers_letters_are_settled_by_the_log(signed: World, relay: Pos
     import_sample(signed, tmp_path / "signatures.csv", count=NIGHTLY_LETTERS // 2)
     dice = random.Random(5)
     kills = 0
-    with Proxy(relay.port, Plan(swallow=lambda _: dice.random() < 0.3, delay=0.02)) as proxy:
+    with Proxy(relay.port, Plan(swallow=lambda _: dice.random() < 0.3, delay=0.08)) as proxy:
         while not settled(signed):
             killed_in_the_middle(signed, relay, proxy, dice)
             kills += 1
@@ -132,6 +132,6 @@ def test_killed_workers_letters_are_settled_by_the_log(signed: World, relay: Pos
 
     uncertain, waited = told(signed, "delivery:uncertain"), waits(signed)
     print(f"{kills} kills, {len(uncertain)} uncertain, {len(waited)} settled, slowest {waited[-1]:.1f} s")
-    assert kills >= 5
+    assert kills >= 4
     assert sum(one < 60 for one in waited) >= 0.95 * len(uncertain) > 0
     assert (verdict.faults, verdict.uncertain) == ({}, [])

@@ -77,6 +77,8 @@ def postfix() -> Iterator[Postfix]:
         pytest.skip("needs Postfix (apt-get install postfix) and root")
     # Not in pytest's own directory: Postfix's user has to get in.
     root = Path(tempfile.mkdtemp(prefix="postfix-"))
+    # A home made before in this process leaves a mask under which the daemons could not open their own queue.
+    mask = os.umask(0o022)
     made = Postfix(root, _free_port())
     _furnish(made)
     process = subprocess.Popen([_DAEMONS / "master", "-c", root / "etc", "-d"], stderr=subprocess.DEVNULL)
@@ -84,6 +86,7 @@ def postfix() -> Iterator[Postfix]:
         _await_port(made.port)
         yield made
     finally:
+        os.umask(mask)
         process.terminate()
         process.wait(10)
         shutil.rmtree(root)

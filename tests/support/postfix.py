@@ -118,6 +118,8 @@ def running(**changes: str) -> Iterator[Postfix]:
     daemons = need()
     # Not below pytest's directories: they are closed to everybody else, and the daemons are not root.
     root = Path(tempfile.mkdtemp(prefix="uamail-postfix-", dir=_room()))
+    # A home made before in this process leaves a mask under which the daemons could not open their own queue.
+    mask = os.umask(0o022)
     try:
         root.chmod(0o755)
         port = _free_port()
@@ -132,6 +134,7 @@ def running(**changes: str) -> Iterator[Postfix]:
         finally:
             _stop(child)
     finally:
+        os.umask(mask)
         shutil.rmtree(root, ignore_errors=True)
 
 
