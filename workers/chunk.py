@@ -91,12 +91,12 @@ def give_back(inst: Installation, claims: Sequence[Claim]) -> None:
         dispatch.give_back(session, claims, now=db.now(session), actor=worker_name())
 
 
-def record(inst: Installation, lane_id: int, results: Sequence[Finished]) -> None:
+def record(inst: Installation, results: Sequence[Finished]) -> None:
     """Commit results, and try again while the database does not answer: no reply of a relay is forgotten."""
     ends: float | None = None
     while True:
         try:
-            return _commit(inst, lane_id, results)
+            return _commit(inst, results)
         except DBAPIError as error:
             if stopping.is_set():
                 ends = ends or time.monotonic() + inst.settings.work.stop_seconds
@@ -106,8 +106,7 @@ def record(inst: Installation, lane_id: int, results: Sequence[Finished]) -> Non
             time.sleep(PATIENCE)
 
 
-def _commit(inst: Installation, lane_id: int, results: Sequence[Finished]) -> None:
+def _commit(inst: Installation, results: Sequence[Finished]) -> None:
     with timing.timed("commit"), inst.db.scope() as session:
         now = db.now(session)
         outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=worker_name())
-        outcomes.pace(session, lane_id, results, now=now)

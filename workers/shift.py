@@ -192,7 +192,7 @@ class Shift:
         while self._results:
             some, self._results = self._results, []
             try:
-                await asyncio.to_thread(chunk.record, self._inst, self._lane_id, some)
+                await asyncio.to_thread(chunk.record, self._inst, some)
             except BaseException:
                 self._results = some + self._results
                 raise

@@ -185,6 +185,8 @@ class Installation:
             lease=timedelta(seconds=work.lease_seconds),
             most=work.claim,
             permit=timedelta(seconds=work.permit_seconds),
+            routes=self.routes,
+            sender=self.settings.mail.domain,
             # In test mode as well: a letter that went to the tester must never count as sent to its target.
             never_send=self.settings.mail.quiet is not None,
         )

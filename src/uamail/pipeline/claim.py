@@ -8,8 +8,9 @@ from uamail.mail.transport import Outcome
 
 @dataclass(frozen=True)
 class Claim:
-    """A lease on one delivery: attempt `number` of it is ours until `until`."""
+    """A lease on one delivery of a lane: attempt `number` of it is ours until `until`."""
 
+    lane_id: int
     delivery_id: int
     kind: str
     number: int

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, cast, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Office, Relay, Release, Target, delivery
+from uamail.mail.route import EVERYWHERE, Route
+from uamail.models import Attempt, Delivery, Lane, Relay, Target, delivery
 from uamail.models.base import among, ids_value, insert_missing, table_of
 from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import scopes_of
+from uamail.models.sendable import free, held, lane_stopped, unwanted
 from uamail.pacing import Rates
-from uamail.pipeline import permits, turns
+from uamail.pipeline import permits, relays, turns
 from uamail.pipeline.claim import Claim
 
 
@@ -29,6 +31,9 @@ class Terms:
     never_send: bool = False
     # A slot expires when nobody has begun to use it by then.
     permit: timedelta = timedelta(minutes=1)
+    # What other relays are for; empty: there is only this one, for everything. `sender` is the domain of From.
+    routes: tuple[Route, ...] = ()
+    sender: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,36 +82,45 @@ def _claim(session: Session, lane_id: int, gate: Any, *, terms: Terms, worker: s
     if not ids:
         return Claimed(())
     permits.use(session, permit, len(ids), now=now)
-    return Claimed(_lease(session, ids, gate.relay_id, until=now + terms.lease, worker=worker, now=now))
+    return Claimed(_lease(session, lane_id, ids, gate.relay_id, until=now + terms.lease, worker=worker, now=now))
 
 
 def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) -> list[int]:
     """Lanes in which something may be sent and nobody is at it; they count as being drained for the next `token`."""
-    waiting = select(Delivery.id).where(Delivery.lane_id == Lane.id, *_sendable(terms, now))
-    free = or_(Lane.nudged_until.is_(None), Lane.nudged_until < now)
-    query = (
-        select(Lane.id)
-        .where(free, waiting.exists(), ~_lane_stopped(terms.relay))
-        .order_by(Lane.id)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    lanes = list(session.execute(query).scalars())
+    unattended = or_(Lane.nudged_until.is_(None), Lane.nudged_until < now)
+    query = _flowing(terms, now, Delivery.due_at <= now).where(unattended).order_by(Lane.id)
+    rows = session.execute(query.with_for_update(skip_locked=True, key_share=True)).all()
+    reachable = _reachable(session, rows, terms)
+    lanes = [row.id for row in rows if row.domain in reachable]
     if lanes:
         session.execute(update(Lane).where(Lane.id.in_(lanes)).values(nudged_until=now + token))
     return lanes
 
 
+def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
+    """Whether mail is under way, or will become due by itself."""
+    claimed = select(Delivery.id).where(Delivery.state == "claimed", Delivery.lease_until.is_not(None))
+    if session.execute(select(claimed.exists())).scalar_one():
+        return True
+    rows = session.execute(_flowing(terms, now)).all()
+    return bool(_reachable(session, rows, terms))
+
+
+def _flowing(terms: Terms, now: datetime, *more: ColumnElement[bool]) -> Select[int, str]:
+    """Lanes (id, domain) with queued letters that may go."""
+    may_go = [Delivery.state == "queued", *free(rehearsal=terms.rehearsal, now=now), *more]
+    waiting = select(Delivery.id).where(Delivery.lane_id == Lane.id, *may_go, *([false()] if terms.never_send else []))
+    return select(Lane.id, Lane.domain).where(waiting.exists(), ~lane_stopped())
+
+
+def _reachable(session: Session, rows: Sequence[Any], terms: Terms) -> set[str]:
+    routes = terms.routes or (Route(relay=terms.relay, targets=frozenset({EVERYWHERE})),)
+    return relays.reachable(session, {row.domain for row in rows}, routes=routes, sender=terms.sender)
+
+
 def rest(session: Session, lane_id: int, *, until: datetime | None) -> None:
     """A worker is done with a lane: it may be nudged again at once, or not before `until`."""
     session.execute(update(Lane).where(Lane.id == lane_id).values(nudged_until=until))
-
-
-def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
-    """Whether mail is under way, or will become due by itself."""
-    moving = select(Delivery.id).join(Lane, Lane.id == Delivery.lane_id)
-    waiting = moving.where(~_lane_stopped(terms.relay), *_free(terms, now))
-    claimed = select(Delivery.id).where(Delivery.state == "claimed", Delivery.lease_until.is_not(None))
-    return bool(session.execute(select(or_(waiting.exists(), claimed.exists()))).scalar_one())
 
 
 def _gate(session: Session, lane_id: int, relay: str) -> Any:
@@ -119,68 +133,15 @@ def _gate(session: Session, lane_id: int, relay: str) -> Any:
     return found
 
 
-def _lane_stopped(relay: Any) -> ColumnElement[bool]:
-    """A kill switch over everything, the relay, the domain or the mailbox: it does not end by itself."""
-    wide = or_(
-        Hold.scope == "all",
-        and_(Hold.scope == "relay", Hold.key == relay),
-        and_(Hold.scope == "domain", Hold.key == Lane.domain),
-        and_(Hold.scope == "mailbox", "mailbox:" + Hold.key == Lane.key),
-    )
-    return select(Hold.id).where(Hold.lifted_at.is_(None), wide).correlate(Lane).exists()
-
-
-def _sendable(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
-    return [Delivery.due_at <= now, *_free(terms, now)]
-
-
-def _free(terms: Terms, now: datetime) -> list[ColumnElement[bool]]:
-    """What may go: queued, before its deadline, released (or a rehearsal), still wanted and under no one's hold."""
-    conditions: list[ColumnElement[bool]] = [
-        Delivery.state == "queued",
-        or_(Delivery.not_after.is_(None), Delivery.not_after > now),
-        or_(Delivery.kind.in_(SUPPORTER), ~_unwanted()),
-        ~_held(),
-    ]
-    if terms.never_send:
-        conditions.append(false())
-    if not terms.rehearsal:
-        released = select(Release.id).where(Release.id == Delivery.release_id, Release.state == "approved")
-        conditions.append(or_(Delivery.kind.in_(SUPPORTER), released.exists()))
-    return conditions
-
-
-def _unwanted() -> ColumnElement[bool]:
-    """Closed or withdrawn while the letter was in a worker's hands, and put back by a deferral."""
-    closed = select(Action.id).where(Action.id == Delivery.action_id, Action.closed_on.is_not(None))
-    withdrawn = select(Appeal.id).where(Appeal.id == Delivery.appeal_id, Appeal.state != "received")
-    return or_(closed.exists(), withdrawn.exists())
-
-
-def _held() -> ColumnElement[bool]:
-    """Under a kill switch for its action, its target or its office."""
-    # Correlated by name: two levels down, the inner queries would otherwise look at any delivery of the table.
-    key = Action.ua + "-" + cast(Action.ordinal, String)
-    action = select(key).where(Action.id == Delivery.action_id).correlate(Delivery).scalar_subquery()
-    target = select(Target.key).where(Target.id == Delivery.target_id).correlate(Delivery).scalar_subquery()
-    office = select(Office.country).where(Office.id == Delivery.office_id).correlate(Delivery).scalar_subquery()
-    scopes = or_(
-        and_(Hold.scope == "action", Hold.key == action),
-        and_(Hold.scope == "target", Hold.key == action + "/" + target),
-        and_(Hold.scope == "office", Hold.key == office),
-    )
-    return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).correlate(Delivery).exists()
-
-
 def _lease(
-    session: Session, ids: Sequence[int], relay_id: int, *, until: datetime, worker: str, now: datetime
+    session: Session, lane_id: int, ids: Sequence[int], relay_id: int, *, until: datetime, worker: str, now: datetime
 ) -> tuple[Claim, ...]:
     """The claims in the order of `ids`, each with its attempt, which is on record before anybody dials."""
     kinds = {row[0]: row[2] for row in delivery.lease(session, ids, until=until, now=now, actor=worker)}
     bound = {"ids": ids_value(session, list(kinds)), "worker": worker, "relay": relay_id, "now": now}
     rows = session.connection().execute(_ATTEMPTS[session.get_bind().dialect.name], bound)
     made = {id: (number, attempt_id) for attempt_id, id, number in rows}
-    return tuple(Claim(id, kinds[id], *made[id], until) for id in ids if id in kinds)
+    return tuple(Claim(lane_id, id, kinds[id], *made[id], until) for id in ids if id in kinds)
 
 
 def stopped(session: Session, claims: Sequence[Claim], *, terms: Terms, now: datetime) -> set[int]:
@@ -195,11 +156,11 @@ def stopped(session: Session, claims: Sequence[Claim], *, terms: Terms, now: dat
         if not one.until - terms.lease <= now <= one.until - terms.lease + terms.permit
     }
     ids = [one.delivery_id for one in claims]
-    unwanted = and_(Delivery.kind.not_in(SUPPORTER), _unwanted())
+    gone = and_(Delivery.kind.not_in(SUPPORTER), unwanted())
     query = (
         select(Delivery.id)
         .outerjoin(Lane, Lane.id == Delivery.lane_id)
-        .where(Delivery.id.in_(ids), or_(_lane_stopped(terms.relay), _held(), unwanted))
+        .where(Delivery.id.in_(ids), or_(lane_stopped(terms.relay), held(), gone))
     )
     return late.union(session.execute(query).scalars()) if ids else set()
 
@@ -250,7 +211,7 @@ def _gate_query() -> Any:
         select(lane.c.kind, lane.c.key, lane.c.domain, lane.c.looked_until, lane.c.waits_why, lane.c.waits_until)
         .add_columns(relay.c.id.label("relay_id"), relay.c.paused_until)
         .add_columns(zone.label("zone"))
-        .add_columns(_lane_stopped(bindparam("relay")).label("stopped"))
+        .add_columns(lane_stopped(bindparam("relay")).label("stopped"))
         .outerjoin(relay, relay.c.name == bindparam("relay"))
         .where(lane.c.id == bindparam("lane"))
         # Not FOR UPDATE: whoever files new letters into the lane need not wait.

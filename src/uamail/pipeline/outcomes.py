@@ -64,16 +64,21 @@ def finish(session: Session, results: Sequence[Finished], *, retry: RetrySetting
     for one in results:
         if one.claim.attempt_id not in ours:
             _late(session, one, now=now, actor=actor)
+    # Last: every worker needs the rows of the limits, and holds them for a moment only.
+    _pace(session, closing, now=now)
 
 
-def pace(session: Session, lane_id: int, results: Sequence[Finished], *, now: datetime) -> None:
-    """Let a lane's limits learn from its results: many deferrals slow it down, and what did not arrive is uncounted."""
-    kinds = Tally(one.outcome.kind for one in results)
-    answered = kinds["accepted"] + kinds["deferred"] + kinds["refused"]
-    if answered:
-        permits.ease(session, lane_id, kinds["deferred"], answered, refused=kinds["refused"], now=now)
-    if undone := kinds["deferred"] + kinds["unsent"]:
-        permits.refund(session, lane_id, undone, now=now)
+def _pace(session: Session, closing: Sequence[Finished], *, now: datetime) -> None:
+    """Let each lane's limits learn: many deferrals slow it down, and what did not arrive is uncounted."""
+    kinds = Tally((one.claim.lane_id, one.outcome.kind) for one in closing)
+    for lane_id in sorted({lane_id for lane_id, _ in kinds}):
+        accepted, deferred, refused, unsent = (
+            kinds[lane_id, kind] for kind in ("accepted", "deferred", "refused", "unsent")
+        )
+        if answered := accepted + deferred + refused:
+            permits.ease(session, lane_id, deferred, answered, refused=refused, now=now)
+        if deferred + unsent:
+            permits.refund(session, lane_id, deferred + unsent, now=now)
 
 
 def _ours(session: Session, results: Sequence[Finished]) -> set[int]:

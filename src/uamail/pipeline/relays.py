@@ -1,6 +1,6 @@
-"""Relays: which one a lane's letters go through now, and when one of them may be used again."""
+"""Relays: which one a lane's letters go through now, and when one may be used again (a shared desk)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,12 @@ def choose(session: Session, lane_id: int, *, routes: Sequence[Route], sender: s
 def _resting(session: Session, now: datetime) -> dict[str, datetime]:
     rows = session.execute(select(Relay.name, Relay.paused_until).where(Relay.paused_until > now))
     return {row.name: row.paused_until for row in rows if row.paused_until is not None}
+
+
+def reachable(session: Session, domains: Iterable[str], *, routes: Sequence[Route], sender: str) -> set[str]:
+    """The domains that have a relay which is not stopped: one that only rests comes back by itself."""
+    stopped = _stopped(session)
+    return {one for one in set(domains) if order(routes, one, sender=sender, paused=stopped)}
 
 
 def _stopped(session: Session) -> set[str]:

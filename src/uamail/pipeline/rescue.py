@@ -70,7 +70,14 @@ def _uncertain() -> Select[Any]:
 
 def _attempts() -> Select[Any]:
     return (
-        select(Delivery.id, Delivery.kind, Delivery.deaths, Attempt.number, Attempt.id.label("attempt_id"))
+        select(
+            Delivery.id,
+            Delivery.lane_id,
+            Delivery.kind,
+            Delivery.deaths,
+            Attempt.number,
+            Attempt.id.label("attempt_id"),
+        )
         .add_columns(Attempt.data_at, Attempt.worker, Attempt.commitment, Attempt.opening)
         .join(Attempt, Attempt.delivery_id == Delivery.id)
     )
@@ -158,4 +165,4 @@ def _outcome(attempt_id: int, answer: Answer) -> Outcome:
 
 
 def _claim(row: Row[Any], now: datetime) -> Claim:
-    return Claim(row.id, row.kind, row.number, row.attempt_id, now)
+    return Claim(row.lane_id, row.id, row.kind, row.number, row.attempt_id, now)

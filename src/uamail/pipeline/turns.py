@@ -8,10 +8,8 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    String,
     and_,
     bindparam,
-    cast,
     delete,
     func,
     insert,
@@ -29,6 +27,7 @@ from uamail.models import Action, Appeal, Delivery, Hold, Lane, Office, Release,
 from uamail.models.base import table_of
 from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import START
+from uamail.models.sendable import ACTION_KEY
 from uamail.pacing import shares
 
 # How long the turns are believed: a letter that became due behind a cursor waits no longer than this.
@@ -134,7 +133,6 @@ _TURN, _LANE, _ROW = _TURNS_TABLE.c, _LANES.c, _ROWS.c
 # A partial index is only used when its condition stands in the statement itself.
 _QUEUED = _ROW.state == literal_column("'queued'")
 _DUE_AT = type_coerce(_ROW.due_at, _Stored())
-_ACTION_KEY = Action.ua + "-" + cast(Action.ordinal, String)
 
 
 def _held(scope: str, key: Any) -> ColumnElement[bool]:
@@ -152,7 +150,7 @@ def _turns() -> Any:
         .where(
             _TURN.lane_id == bindparam("lane"),
             or_(supporter, may_go),
-            ~select(Hold.id).where(_held("action", _ACTION_KEY)).correlate(table_of(Action)).exists(),
+            ~select(Hold.id).where(_held("action", ACTION_KEY)).correlate(table_of(Action)).exists(),
         )
         .order_by(_TURN.served, _TURN.action_id)
     )
@@ -163,7 +161,7 @@ def _due() -> Any:
     targets = (
         select(Target.id)
         .join(Action, Action.id == Target.action_id)
-        .join(Hold, _held("target", _ACTION_KEY + "/" + Target.key))
+        .join(Hold, _held("target", ACTION_KEY + "/" + Target.key))
     )
     offices = select(Office.id).join(Hold, _held("office", Office.country))
     gone = select(Appeal.id).where(Appeal.id == _ROW.appeal_id, Appeal.state != literal_column("'received'"))

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Appeal, Attempt, Delivery, Hold, Lane, Limit, Office, Relay, Release, Target
+from uamail.models import Action, Attempt, Delivery, Lane, Limit, Relay, Target
 from uamail.models.alert import Sighting
-from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import limits_of
+from uamail.models.sendable import ACTION_KEY, free, lane_stopped
 from uamail.pacing import microseconds
 
 _SOME = 5
@@ -35,8 +35,8 @@ def lanes(
     if terms.never_send or awake_since > before or _closed(session, terms.relay, now):
         return
     stuck = {}
-    for lane in _idle(session, before, now):
-        if not _worked(session, lane, before) and not _stopped(session, lane, terms.relay):
+    for lane in _idle(session, terms.relay, before, now):
+        if not _worked(session, lane, before):
             oldest = _oldest(session, lane, terms, before, now)
             if oldest is not None:
                 stuck[lane.id] = oldest
@@ -55,12 +55,13 @@ def _state(word: str) -> ColumnElement[bool]:
     return Delivery.state == literal_column(f"'{word}'")
 
 
-def _idle(session: Session, before: datetime, now: datetime) -> Sequence[Lane]:
-    """Lanes with something due since `before` that do not wait for a limit and of which nobody holds a letter."""
+def _idle(session: Session, relay: str, before: datetime, now: datetime) -> Sequence[Lane]:
+    """Lanes with something due since `before`, not stopped, that wait for no limit and are in nobody's hands."""
     due = select(Delivery.id).where(Delivery.lane_id == Lane.id, _state("queued"), Delivery.due_at <= before)
     claimed = select(Delivery.lane_id).where(_state("claimed"), Delivery.lane_id.is_not(None))
     waits = Lane.nudged_until > now + _NUDGE
     query = select(Lane).where(due.exists(), Lane.id.not_in(claimed), or_(Lane.nudged_until.is_(None), ~waits))
+    query = query.where(~lane_stopped(relay))
     return session.execute(query.order_by(Lane.id)).scalars().all()
 
 
@@ -77,48 +78,16 @@ def _worked(session: Session, lane: Lane, before: datetime) -> bool:
     return last is not None and last > before
 
 
-def _stopped(session: Session, lane: Lane, relay: str) -> bool:
-    wide = [and_(Hold.scope == scope, Hold.key == key) for scope, key in limits_of(lane, relay)]
-    return session.execute(select(Hold.id).where(Hold.lifted_at.is_(None), or_(*wide)).limit(1)).first() is not None
-
-
 def _oldest(session: Session, lane: Lane, terms: Terms, before: datetime, now: datetime) -> datetime | None:
     """Since when the oldest letter of the lane that may go has been due."""
     query = select(Delivery.due_at).where(Delivery.lane_id == lane.id, _state("queued"), Delivery.due_at <= before)
-    query = query.where(*_free(terms, now)).order_by(Delivery.due_at, Delivery.id).limit(1)
+    query = query.where(*free(rehearsal=terms.rehearsal, now=now)).order_by(Delivery.due_at, Delivery.id).limit(1)
     return session.execute(query).scalar_one_or_none()
-
-
-def _free(terms: Terms, now: datetime) -> Iterator[ColumnElement[bool]]:
-    """As the claim asks: before its deadline, released or a rehearsal, still wanted, under nobody's stop."""
-    to_supporter = Delivery.kind.in_(SUPPORTER)
-    closed = select(Action.id).where(Action.id == Delivery.action_id, Action.closed_on.is_not(None))
-    withdrawn = select(Appeal.id).where(Appeal.id == Delivery.appeal_id, Appeal.state != "received")
-    yield or_(Delivery.not_after.is_(None), Delivery.not_after > now)
-    yield or_(to_supporter, ~or_(closed.exists(), withdrawn.exists()))
-    yield ~_held().exists()
-    if not terms.rehearsal:
-        released = select(Release.id).where(Release.id == Delivery.release_id, Release.state == "approved")
-        yield or_(to_supporter, released.exists())
-
-
-def _held() -> Select[int]:
-    # Correlated by name: two levels down, the inner queries would otherwise look at any delivery of the table.
-    key = Action.ua + "-" + cast(Action.ordinal, String)
-    action = select(key).where(Action.id == Delivery.action_id).correlate(Delivery).scalar_subquery()
-    target = select(Target.key).where(Target.id == Delivery.target_id).correlate(Delivery).scalar_subquery()
-    office = select(Office.country).where(Office.id == Delivery.office_id).correlate(Delivery).scalar_subquery()
-    scopes = or_(
-        and_(Hold.scope == "action", Hold.key == action),
-        and_(Hold.scope == "target", Hold.key == action + "/" + target),
-        and_(Hold.scope == "office", Hold.key == office),
-    )
-    return select(Hold.id).where(Hold.lifted_at.is_(None), scopes).correlate(Delivery)
 
 
 def _names(session: Session, lane_ids: Sequence[int]) -> str:
     """The targets of the lanes by action and key; a supporter's domain is never named."""
-    key = Action.ua + "-" + cast(Action.ordinal, String) + "/" + Target.key
+    key = ACTION_KEY + "/" + Target.key
     query = (
         select(key)
         .select_from(Target)

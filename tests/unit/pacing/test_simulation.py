@@ -77,26 +77,40 @@ def most_within(times: list[int], span: int) -> int:
 SIZES = [pytest.param(100_000), pytest.param(1_000_000, marks=pytest.mark.nightly)]
 
 
-@pytest.mark.parametrize("n", SIZES)
+# Each time that a clock is set on looks like rest, and lets one more through: no row can tell it from rest, and no
+# clock that is never set is shared by all machines. Within a million letters an hour holds three of them.
+SET_ON_OFTEN = pytest.mark.xfail(strict=True, reason="a window in which clocks are set on more than once has more")
+
+
+@pytest.mark.parametrize("n", [100_000, pytest.param(1_000_000, marks=[pytest.mark.nightly, SET_ON_OFTEN])])
 def test_no_window_has_more_than_limit_and_one(n: int) -> None:
     rate = Rate(1, 3600, 3600)
 
-    times = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1, jumps=False).run(n)
+    times = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1).run(n)
 
     assert most_within(times, HOUR) <= rate.count + 1
     assert most_within(times, 60_000_000) <= 60 + 1
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_clock_set_on_gives_one_burst_and_no_more(n: int) -> None:
+def test_clock_set_on_gives_one_letter_and_no_more(n: int) -> None:
     rate = Rate(1, 3600, 3600)
     clocks = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1)
 
     times = clocks.run(n)
 
-    # Set on looks like rest; set back gives nothing.
     assert clocks.forward != []
     assert most_within(times, HOUR) <= rate.count + 1 + most_within(clocks.forward, HOUR)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_true_clock_keeps_limit_and_one(n: int) -> None:
+    rate = Rate(1, 3600, 3600)
+
+    times = Clocks(rate, permit_us=400_000, lag_us=1000, window=None, seed=1, jumps=False).run(n)
+
+    assert most_within(times, HOUR) <= rate.count + 1
+    assert most_within(times, 60_000_000) <= 60 + 1
 
 
 @pytest.mark.parametrize("n", SIZES)
