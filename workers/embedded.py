@@ -47,7 +47,6 @@ def main() -> int:
             _run(ours, stopping, until_idle=until_idle, pause=work.tick_seconds)
         finally:
             worker.stop(timeout=int(work.stop_seconds * 1000))
-            mail.close()
             desk.finish(sending=until_idle)
     except UamailError as error:
         print(f"{error}", file=sys.stderr)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import dramatiq
+from dramatiq.middleware import Middleware
 from sqlalchemy.exc import DBAPIError
 
 from uamail import db
@@ -14,7 +15,7 @@ from uamail.journal import Journal
 from uamail.mail.transport import Transport
 from uamail.pipeline import dispatch, outcomes
 from workers import chunk
-from workers.broker import installation, worker_name
+from workers.broker import broker, installation, worker_name
 from workers.shift import Shift
 
 
@@ -75,6 +76,16 @@ async def work(lane_id: int) -> None:
         # Whatever happened, nobody is at the lane any more; a database that does not answer hears it by the clock.
         with contextlib.suppress(DBAPIError):
             await asyncio.to_thread(_rest, lane_id, shift.again_at)
+
+
+class Closing(Middleware):
+    """Leaves no journal behind that somebody would have to read for nothing."""
+
+    def after_worker_shutdown(self, broker: object, worker: object) -> None:  # noqa: ARG002
+        close()
+
+
+broker.add_middleware(Closing())
 
 
 def close() -> None:

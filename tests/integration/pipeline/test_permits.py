@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from tests.support import oracle
 from tests.support.databases import many_writers
-from tests.support.world import NOW, PRESIDENT, World, mail_only, terms
+from tests.support.world import NOW, PRESIDENT, World, mail_only, result, terms
 from uamail import db
 from uamail.actions.values import Deadline
 from uamail.installation import Installation
@@ -259,6 +259,28 @@ def test_what_is_given_back_goes_later(signed: World) -> None:
     assert limit(signed).sent == 1
     assert len(ask(signed, rates, most=50).claims) == 11
     assert oracle.judge(signed.inst, []).faults == {}
+
+
+def test_deferred_results_slow_their_lane_and_are_uncounted(signed: World) -> None:
+    claims = ask(signed, plan(lifetime_cap=100)).claims
+
+    signed.finish(*(result(one, "deferred", "450 4.2.0 busy", stage="rcpt") for one in claims[:9]))
+    signed.finish(*(result(one, "accepted", "250 ok") for one in claims[9:]))
+
+    with signed.inst.db.reading() as session:
+        lane = session.get_one(Lane, signed.lane())
+    assert (len(claims), lane.tried, lane.deferred) == (12, 12, 9)
+    assert limit(signed).factor < 1000
+    assert limit(signed).sent == 3
+
+
+def test_unsent_letters_of_a_dead_worker_are_uncounted(signed: World) -> None:
+    ask(signed, plan(lifetime_cap=100))
+    signed.later(minutes=3)
+
+    signed.reap()
+
+    assert limit(signed).sent == 0
 
 
 def test_lanes_tell_what_has_gone(signed: World) -> None:

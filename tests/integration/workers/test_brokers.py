@@ -125,6 +125,8 @@ def test_wiped_broker_costs_no_letter(signed: World, broker: Broker) -> None:
     assert verdict.faults == {}
     assert codes == [0, 0]
     assert signed.states()["accepted"] > 40
+    # Workers that end in peace leave nothing for others to read.
+    assert [path.name for path in signed.inst.home.journal.iterdir()] == ["machine"]
 
 
 @pytest.mark.postgres
