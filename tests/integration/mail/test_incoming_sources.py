@@ -150,7 +150,6 @@ def test_odd_folder_names_are_refused(name: str) -> None:
         imap.quoted(name)
 
 
-@pytest.mark.skipif(servers.DOVECOT is None, reason="dovecot is not installed")
 @pytest.mark.parametrize("done_folder", ["", "Done"])
 def test_real_server_is_read(done_folder: str) -> None:
     with servers.dovecot() as (port, box, file):

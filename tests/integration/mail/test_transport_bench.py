@@ -1,14 +1,15 @@
 """The measurement of the transport does the work it is timed for."""
 
-import shutil
-
 import pytest
 
 from benchmarks import transport
+from tests.support.services import missing
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("smtp-sink", path="/usr/sbin:/usr/bin") is None, reason="needs smtp-sink (apt-get install postfix)"
-)
+
+@pytest.fixture(autouse=True)
+def postfix() -> None:
+    if not transport.installed():
+        missing("no smtp-sink here: apt-get install postfix")
 
 
 def test_all_senders_are_timed_for_the_same_work() -> None:

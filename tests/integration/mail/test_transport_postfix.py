@@ -2,10 +2,22 @@
 
 from dataclasses import replace
 
-from tests.support.holding_postfix import postfix
+from tests.support import postfix
 from tests.support.postbag import Postbag, letter, relay, run
 from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.reply import queue_id
+
+# It keeps what it accepts on hold, and has its reasons for some recipients.
+HOLDING = {
+    "message_size_limit": "100000",
+    "smtpd_error_sleep_time": "0",
+    "smtpd_peername_lookup": "no",
+    "smtpd_recipient_restrictions": (
+        "check_recipient_access inline:{ { nobody@gov.example = 550 5.1.1 no such user }, "
+        "{ later@gov.example = 450 4.2.1 busy } }, permit_mynetworks, reject"
+    ),
+    "smtpd_data_restrictions": "check_client_access static:HOLD",
+}
 
 
 def to(recipient: str, key: int, data: bytes | None = None) -> Outgoing:
@@ -22,7 +34,7 @@ async def test_real_postfix_holds_what_was_accepted() -> None:
     ]
     bag = Postbag(letters)
 
-    with postfix() as real:
+    with postfix.running(**HOLDING) as real:
         error = await run(bag, relay(real.port, connections=3))
 
         assert error is None
@@ -32,5 +44,5 @@ async def test_real_postfix_holds_what_was_accepted() -> None:
             **{1: "rcpt", 3: "rcpt", 4: "mail"},
         }
         ids = {queue_id(one.reply.text) for one in bag.told if one.kind == "accepted" and one.reply is not None}
-        assert ids == real.held
+        assert ids == real.held()
         assert len(ids) == 30
