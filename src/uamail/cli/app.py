@@ -16,6 +16,7 @@ from uamail.cli import (
     delivery,
     demo,
     dkim,
+    doctor,
     home,
     metrics,
     operator,
@@ -64,6 +65,7 @@ app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(alerts.app, name="alerts")
 app.command("metrics")(metrics.metrics)
+app.command("doctor")(doctor.examine)
 
 
 def _version(wanted: bool) -> None:

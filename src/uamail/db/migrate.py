@@ -6,6 +6,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from uamail.db.session import Database
@@ -28,6 +29,13 @@ def differences(database: Database) -> list[object]:
     """What the models have and the database lacks, or the reverse; empty when they agree."""
     with database.engine.connect() as connection:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def revisions(database: Database) -> tuple[str | None, str | None]:
+    """The revision that the database has, and the one that this version of the program wants."""
+    with database.engine.connect() as connection:
+        have = MigrationContext.configure(connection).get_current_revision()
+        return have, ScriptDirectory.from_config(config(connection)).get_current_head()
 
 
 def config(connection: Connection) -> Config:

@@ -7,12 +7,12 @@ from uamail.errors import RelayError
 from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.transport.opening import tls_context
-from uamail.mail.transport.outcome import Feed, Intent, Keep, Kind, Outcome
+from uamail.mail.transport.outcome import Feed, Intent, Keep, Kind, Manners, Outcome
 from uamail.mail.transport.pool import Pool
 from uamail.mail.transport.run import Run
 from uamail.mail.transport.session import Session
 
-__all__ = ["Feed", "Intent", "Keep", "Kind", "Outcome", "Transport"]
+__all__ = ["Feed", "Intent", "Keep", "Kind", "Manners", "Outcome", "Transport"]
 
 
 class Transport:
@@ -54,6 +54,11 @@ class Transport:
             async with self._pool(relay).lend() as session:
                 one.message = await session.work(one, intent, one.keep) or one.message
         return one.told
+
+    async def meet(self, relay: Relay) -> Manners:
+        """Dials, greets and logs in as for a message. Raises RelayError when no session can be had."""
+        async with self._pool(relay).lend() as session:
+            return session.manners
 
     def _pool(self, relay: Relay) -> Pool[Session]:
         if relay not in self._pools:

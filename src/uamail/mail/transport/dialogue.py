@@ -5,7 +5,7 @@ from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.reply import Reply, Stage
 from uamail.mail.transport.content import END, reply_of
-from uamail.mail.transport.outcome import Kind, Outcome
+from uamail.mail.transport.outcome import Kind, Manners, Outcome
 from uamail.mail.transport.wire import CLOSED, CODES, NOT_SMTP, STRAY, Wire
 
 _STEPS: tuple[tuple[Stage, int], ...] = (("mail", 2), ("rcpt", 2), ("data", 3))
@@ -30,6 +30,10 @@ class Dialogue:
         self._owed, self._trail = b"", 0
         self._waits = {"mail": (waits.command,), "rcpt": (waits.command,), "data": (waits.data,), "body": (waits.dot,)}
         self._envelope_waits = (waits.command, waits.command, waits.data)
+
+    @property
+    def manners(self) -> Manners:
+        return Manners(tls=self._tls, pipelining=self.ahead)
 
     def open(self, message: Outgoing) -> None:
         """Writes the envelope at once where it may be, with what clears the transaction before it."""

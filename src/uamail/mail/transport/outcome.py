@@ -48,5 +48,13 @@ class Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Manners:
+    """How a relay receives us: TLS version and cipher (None in clear), and whether it takes commands ahead."""
+
+    tls: str | None
+    pipelining: bool
+
+
 # Stores an outcome; when it returns, a crash can no longer lose it.
 Keep = Callable[[Outcome], Awaitable[None]]

@@ -15,7 +15,7 @@ from uamail.mail.relay import Relay
 from uamail.mail.transport.content import lines_of
 from uamail.mail.transport.dialogue import Dialogue, Stale
 from uamail.mail.transport.opening import cipher, connect
-from uamail.mail.transport.outcome import Feed, Intent, Keep, Outcome
+from uamail.mail.transport.outcome import Feed, Intent, Keep, Manners, Outcome
 from uamail.mail.transport.wire import Wire
 
 # Bigger contents may stay in our buffer for a while, and a round trip is nothing beside them: no envelope behind them.
@@ -48,6 +48,10 @@ class Session:
         offers = client.supports_extension
         talk = Dialogue(relay, wire, tls=cipher(client), ahead=offers("pipelining"), size=offers("size"))
         return cls(relay, wire, talk)
+
+    @property
+    def manners(self) -> Manners:
+        return self._talk.manners
 
     @property
     def answered(self) -> int:
