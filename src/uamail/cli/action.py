@@ -1,4 +1,4 @@
-"""`uamail action`: publish, list, show, close and reopen actions."""
+"""`uamail action`: draft, publish, list, show, close and reopen actions."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +9,15 @@ from rich.table import Table
 
 from uamail import db
 from uamail.actions import loader
-from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
+from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, out, show, table
+from uamail.drafting import lines, toml
+from uamail.drafting.assemble import drafted
+from uamail.errors import RuleRefused
 from uamail.pipeline import publishing, recall
 from uamail.pipeline.recall import Recalled
 from uamail.queries import finding, lists
 
-app = typer.Typer(help="Actions: publish, list, show, close, reopen.", no_args_is_help=True)
+app = typer.Typer(help="Actions: draft, publish, list, show, close, reopen.", no_args_is_help=True)
 UaArgument = Annotated[str, typer.Argument(help="61/21-2, its index, or 61/21 when that is enough.")]
 
 
@@ -33,6 +36,38 @@ def add(file: Path, home: HomeOption, as_json: JsonOption = False) -> None:
     facts = {"ua": value.key, "revision": done.number, "new": done.new, **_plain(recalled)}
     words = f"{value.key} revision {done.number}" + ("" if done.new else ": nothing changed")
     show(facts, as_json, lambda: words, lambda: _recalled(recalled))
+
+
+@app.command()
+def draft(
+    file: Annotated[Path, typer.Argument(help="The published action: .docx, .html, .md or .txt.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the action file goes.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft an action file from a published document; every doubt stands beside its field.
+
+    Without --output the draft is printed. An existing file is never written over.
+    """
+    made = drafted(lines.read(file))
+    text = toml.written(made, source=file.name)
+    if output is not None:
+        _keep(output, text)
+    doubts = [{"field": one.field, "words": one.words} for one in made.doubts]
+    if as_json:
+        show({"file": str(output) if output else None, "doubts": doubts, "unused": made.unused, "toml": text}, as_json)
+    elif output is None:
+        out.print(text, markup=False, soft_wrap=True, end="")
+    else:
+        rows = [(one["field"], one["words"]) for one in doubts]
+        show(None, as_json, lambda: table(f"{output}: {len(rows)} doubts", ("field", "doubt"), rows))
+
+
+def _keep(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise RuleRefused(f"{path} is there already: choose another name") from None
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.acceptance.desk import Desk
 from tests.support.world import DEMO, World
+from tests.unit.drafting.published import ENGLISH
 
 LATE = DEMO.with_name("ua-61-21-2.toml")
 
@@ -129,3 +130,20 @@ def test_closed_action_is_not_released(office: Desk, world: World) -> None:
 
     assert said.code == 3
     assert "uamail action reopen 99/26-1" in said.err
+
+
+def test_draft_of_a_document(desk: Desk, tmp_path: Path) -> None:
+    document, file = tmp_path / "published.txt", tmp_path / "action.toml"
+    document.write_text(ENGLISH, "utf-8")
+
+    facts = desk.ask("action", "draft", document, "-o", file)
+    again = desk.run("action", "draft", document, "-o", file)
+    printed = desk.run("action", "draft", document)
+    added = desk.run("action", "add", file)
+
+    assert "office[0]" in [one["field"] for one in facts["doubts"]]
+    assert file.read_text("utf-8") == facts["toml"] == printed.out
+    assert again.code == 3
+    # What is still empty is named, and nothing is published.
+    assert added.code == 2
+    assert "action.deadline.zone" in added.err
