@@ -1,31 +1,39 @@
-"""`uamail appeals`: import, list, show and withdraw signed appeals."""
+"""`uamail appeals`: import, list, show, withdraw and erase signed appeals."""
 
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.table import Table
 
 from uamail import db
 from uamail.cli.desk import (
+    LARGEST,
     AfterOption,
     HomeOption,
     Id,
     JsonOption,
     LimitOption,
+    YesOption,
     actor,
+    confirmed,
     err,
     opened,
     progress,
     show,
     table,
 )
+from uamail.errors import InputError
 from uamail.installation import Installation
 from uamail.models import Action
-from uamail.pipeline import importfile, recall
+from uamail.pipeline import erasing, importfile, recall
 from uamail.queries import finding, lists
 
-app = typer.Typer(help="Signed appeals: import, list, show, withdraw.", no_args_is_help=True)
+# People that are forgotten in one transaction.
+_AT_ONCE = 200
+
+app = typer.Typer(help="Signed appeals: import, list, show, withdraw, erase.", no_args_is_help=True)
 
 
 @app.command("import")
@@ -101,6 +109,60 @@ def withdraw(appeal: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     facts: dict[str, Any] = {"appeal": appeal, "withdrawn": done.held, "batches": [name for name, *_ in done.batches]}
     beyond = f"; already in {', '.join(facts['batches'])}" if facts["batches"] else ""
     show(facts, as_json, lambda: f"appeal {appeal}: {done.held} letters withdrawn{beyond}")
+
+
+@app.command()
+def erase(
+    home: HomeOption,
+    appeal: Annotated[int | None, typer.Argument(min=0, max=LARGEST, help="An appeal of the person.")] = None,
+    closed_before: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Everybody whose actions were all closed before that day."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what there is of the person.")] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a person for good: name, addresses, own words, and what opens the record's commitments to their letters.
+
+    What is unsent is withdrawn; what has left the house is listed. The record still holds, and who is erased cannot be
+    imported again.
+    """
+    if (appeal is None) == (closed_before is None):
+        raise InputError("whom? uamail appeals erase ID, or --closed-before DAY")
+    with opened(home) as inst:
+        if closed_before is not None:
+            facts = _erase_overdue(inst, closed_before.date(), dry_run=dry_run, yes=yes)
+        else:
+            facts = _erase_one(inst, cast(int, appeal), dry_run=dry_run, yes=yes)
+        if not dry_run:
+            inst.db.scrub()
+    show(facts, as_json, lambda: table("would be erased" if dry_run else "erased", ("", ""), list(facts.items())))
+
+
+def _erase_one(inst: Installation, appeal: int, *, dry_run: bool, yes: bool) -> dict[str, Any]:
+    with inst.db.reading() as session:
+        found = erasing.traces(session, appeal)
+    letters = sum(found.letters.values())
+    words = f"{len(found.appeals)} appeals with {letters} letters"
+    if not (dry_run or confirmed(f"Forget the person of {words}? It cannot be undone.", yes=yes)):
+        raise typer.Abort
+    if not dry_run:
+        with inst.db.scope() as session:
+            erasing.erase(session, [found.signer_id], now=db.now(session), actor=actor())
+    return {"appeals": len(found.appeals), "letters": found.letters, "batches": list(found.batches)}
+
+
+def _erase_overdue(inst: Installation, day: date, *, dry_run: bool, yes: bool) -> dict[str, Any]:
+    with inst.db.reading() as session:
+        people = erasing.overdue(session, closed_before=day, most=LARGEST)
+    if not (dry_run or not people or confirmed(f"Forget {len(people)} people? It cannot be undone.", yes=yes)):
+        raise typer.Abort
+    appeals = 0
+    for start in range(0, 0 if dry_run else len(people), _AT_ONCE):
+        with inst.db.scope() as session:
+            appeals += erasing.erase(session, people[start : start + _AT_ONCE], now=db.now(session), actor=actor())
+    return {"people": len(people), "appeals": appeals}
 
 
 def _reported(report: importfile.Report, dry_run: bool) -> Table:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,20 @@ class Database:
             # Else the rollback would empty what was read, and nobody could look at it outside the block.
             session.expunge_all()
             session.rollback()
+
+    def scrub(self) -> None:
+        """Take what was deleted out of the files: SQLite's log is written back, PostgreSQL's dead rows are swept.
+
+        Pages of SQLite are overwritten as rows go (secure_delete). Backups are not reached.
+        """
+        if self.is_sqlite:
+            # Past SQLAlchemy, which would begin a transaction.
+            with closing(self.engine.raw_connection()) as raw:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in ("signer", "vault_item", "appeal", "attempt", "incoming"):
+                connection.exec_driver_sql(f"VACUUM {table}")
 
     def close(self) -> None:
         self.engine.dispose()

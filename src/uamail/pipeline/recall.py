@@ -13,6 +13,7 @@ from uamail.event import Event, excerpt
 from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold, appeal, audit, delivery
 from uamail.models.base import insert_missing
 from uamail.models.delivery import AT_REST, LETTERS, UNSENT
+from uamail.pipeline import rebuilding
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _hold_unsent(
     gathered = letters.join(Batch, Batch.id == Delivery.batch_id).where(
         Delivery.state == "batched", Batch.state == "open"
     )
-    held += _unbatch(session, gathered, to="held", now=now, actor=actor, reason=reason)
+    held += _unbatch(session, gathered, reason=reason, now=now, actor=actor)
     return Recalled(held, recall_list(session, action_id))
 
 
@@ -127,18 +128,17 @@ def _hold(session: Session, query: Select[Any], from_: str, reason: str, *, now:
     return len(delivery.move(session, ids, from_=from_, to="held", now=now, actor=actor, facts=facts, reason=reason))
 
 
-def _unbatch(session: Session, query: Select[Any], *, to: str, now: datetime, actor: str, reason: str | None) -> int:
-    """Take letters out of open batches, whose counts follow."""
+def _unbatch(session: Session, query: Select[Any], *, reason: str, now: datetime, actor: str) -> int:
+    """Hold letters of open batches, whose counts follow."""
     ids = session.execute(query).scalars().all()
     counts = session.execute(
         select(Delivery.batch_id, func.count()).where(Delivery.id.in_(ids)).group_by(Delivery.batch_id)
     ).all()
     for batch_id, n in counts:
         session.execute(update(Batch).where(Batch.id == batch_id).values(pieces=Batch.pieces - n))
-    extra = {"reason": reason} if reason else {}
-    facts = {"reason": reason} if reason else None
+    facts = {"reason": reason}
     moved = delivery.move(
-        session, ids, from_="batched", to=to, now=now, actor=actor, facts=facts, batch_id=None, **extra
+        session, ids, from_="batched", to="held", now=now, actor=actor, facts=facts, batch_id=None, reason=reason
     )
     return len(moved)
 
@@ -153,7 +153,10 @@ def recall_list(session: Session, action_id: int) -> tuple[tuple[str, str, int],
 
 
 def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> Recalled:
-    """A supporter takes the appeal back: what is unsent is withdrawn, what has gone is listed."""
+    """A supporter takes the appeal back: what is unsent is withdrawn, what has gone is listed.
+
+    A batch that was laid out and not yet released is laid out anew without the letter.
+    """
     one = session.get(Appeal, appeal_id, with_for_update=True)
     if one is None:
         raise NotFound(f"no appeal {appeal_id}; uamail appeals list shows them")
@@ -166,8 +169,8 @@ def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> 
     for state in UNSENT:
         ids = session.execute(mine.where(Delivery.state == state)).scalars().all()
         moved += len(delivery.move(session, ids, from_=state, to="withdrawn", now=now, actor=actor))
-    gathered = mine.join(Batch, Batch.id == Delivery.batch_id).where(Delivery.state == "batched", Batch.state == "open")
-    moved += _unbatch(session, gathered, to="withdrawn", now=now, actor=actor, reason=None)
+    gathered = session.execute(mine.where(Delivery.state == "batched")).scalars().all()
+    moved += rebuilding.take_out(session, gathered, now=now, actor=actor).letters
     appeal.touch(session, [appeal_id])
     rows = session.execute(
         select(Batch)
