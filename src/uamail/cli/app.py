@@ -24,6 +24,7 @@ from uamail.cli import (
     reconcile,
     rehearse,
     release,
+    serve,
     sink,
     status,
     stop,
@@ -66,6 +67,7 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(alerts.app, name="alerts")
 app.command("metrics")(metrics.metrics)
 app.command("doctor")(doctor.examine)
+app.command("serve")(serve.serve)
 
 
 def _version(wanted: bool) -> None:
