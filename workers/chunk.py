@@ -14,12 +14,10 @@ from uamail import db, timing
 from uamail.installation import Installation
 from uamail.mail.dkim import Signer
 from uamail.mail.relay import Relay
-from uamail.models.delivery import SUPPORTER
-from uamail.pipeline import dispatch, outcomes, receipts, relays, sending, writing
+from uamail.models.delivery import RUN, SINGLE, SUPPORTER
+from uamail.pipeline import dispatch, outcomes, receipts, relays, rolls, sending, writing
 from uamail.pipeline.claim import Claim, Finished, Marker
-from uamail.pipeline.receipts import Notice
-from uamail.pipeline.sending import Prepared
-from uamail.pipeline.writing import Brief
+from uamail.pipeline.sending import Prepared, Source
 from workers.broker import stopping, worker_name
 
 # Seconds until a commit that failed is tried again: a database needs a few to come back.
@@ -27,7 +25,7 @@ PATIENCE = 0.5
 
 _log = structlog.get_logger()
 
-Sources = Mapping[int, Brief | Notice]
+Sources = Mapping[int, Source]
 
 
 def relay(inst: Installation, lane_id: int) -> tuple[Relay | None, datetime | None]:
@@ -44,10 +42,12 @@ def claim(inst: Installation, lane_id: int, over: Relay, worker: str) -> tuple[d
         claimed = dispatch.claim(session, lane_id, terms=inst.terms_over(over), worker=worker, now=db.now(session))
     with inst.db.reading() as session:
         now = db.now(session)
-        letters = [one.delivery_id for one in claimed.claims if one.kind not in SUPPORTER]
+        letters = [one.delivery_id for one in claimed.claims if one.kind in SINGLE]
+        runs = [one.delivery_id for one in claimed.claims if one.kind == RUN]
         mails = [one.delivery_id for one in claimed.claims if one.kind in SUPPORTER]
-        sources: dict[int, Brief | Notice] = {}
+        sources: dict[int, Source] = {}
         sources.update({one.delivery_id: one for one in writing.briefs(session, letters)} if letters else {})
+        sources.update({one.delivery_id: one for one in rolls.rolls(session, runs)} if runs else {})
         sources.update({one.delivery_id: one for one in receipts.notices(session, mails)} if mails else {})
     return claimed, sources, now
 

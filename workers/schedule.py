@@ -18,7 +18,18 @@ from uamail import db, timing
 from uamail.errors import RuleRefused, UamailError
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
-from uamail.pipeline import batching, bounces, confirmation, dispatch, recall, rendering, rescue, routing, sequencing
+from uamail.pipeline import (
+    batching,
+    bounces,
+    confirmation,
+    dispatch,
+    gathering,
+    recall,
+    rendering,
+    rescue,
+    routing,
+    sequencing,
+)
 from workers import alerts
 from workers.bounces import Poll
 from workers.broker import broker, installation, stopping, worker_name
@@ -63,6 +74,7 @@ class Schedule:
             recall.sweep(session, **when)
             rescue.lapsed(session, fence=inst.fence, rules=inst.rescue_rules, **when)
             bounces.tend(session, terms=inst.bounce_terms, **when)
+            done += gathering.gather(session, keys=inst.keys, rehearsal=inst.terms.rehearsal, **when)
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)

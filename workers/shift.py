@@ -17,9 +17,7 @@ from uamail.mail.reply import scrub
 from uamail.mail.transport import Outcome, Transport
 from uamail.pipeline import sending
 from uamail.pipeline.claim import Claim, Finished
-from uamail.pipeline.receipts import Notice
-from uamail.pipeline.sending import Prepared
-from uamail.pipeline.writing import Brief
+from uamail.pipeline.sending import Prepared, Source
 from workers import chunk
 from workers.broker import Stopping, installation, stopping, worker_name
 
@@ -39,7 +37,7 @@ class Shift:
         self._inst = installation()
         # Claims, or with DKIM what was made of them in threads.
         self._claims: deque[Claim | Prepared | Finished] = deque()
-        self._sources: dict[int, Brief | Notice] = {}
+        self._sources: dict[int, Source] = {}
         # What is ours, until it is committed; and what of it has no result yet.
         self._open: dict[int, Claim] = {}
         self._waiting: dict[int, Claim] = {}

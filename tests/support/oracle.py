@@ -25,7 +25,7 @@ from uamail.models import (
     Target,
 )
 from uamail.models.audit import spans_hash
-from uamail.models.delivery import LETTERS, MOVES, SUPPORTER
+from uamail.models.delivery import LEAVING, MOVES, SINGLE, SUPPORTER
 
 ROUTED = ("queued", "held", "suppressed")
 
@@ -68,15 +68,19 @@ def _arrivals(session: Session, inst: Installation, arrived: Tally[str], verdict
     ids = {inst.house.message_id(row.id): row for row in rows}
     verdict.unowned = sorted(set(arrived) - set(ids))
     for message_id, row in ids.items():
-        copies = arrived[message_id]
+        # What a digest lists has arrived when the digest has; it is counted once, as the digest.
+        listed_in = row.carrier_id if row.state not in LEAVING else None
+        copies = arrived[inst.house.message_id(listed_in)] if listed_in else arrived[message_id]
         if row.state == "uncertain":
             verdict.uncertain.append(row.id)
         if row.state == "accepted" and copies == 0:
             verdict.lost.append(row.id)
         # A copy more than promised is only forgiven where it was flagged, and never for a letter to a target.
+        if row.carrier_id and arrived[message_id]:
+            verdict.contradicted.append(f"delivery {row.id} is listed in {row.carrier_id} and has arrived by itself")
         if copies > 1 and (row.kind not in SUPPORTER or row.id not in flagged):
             verdict.doubled.append(row.id)
-        if copies and row.state not in ("accepted", "uncertain", "bounced") and row.id not in flagged:
+        if copies and row.state not in ("accepted", "uncertain", "bounced") and (listed_in or row.id) not in flagged:
             verdict.contradicted.append(f"delivery {row.id} is {row.state} and has arrived")
 
 
@@ -117,7 +121,7 @@ def _replay(steps: list[tuple[str, str | None]], state: str) -> str | None:
         return "its routing is not on the record"
     at: str | None = None
     for word, from_ in steps[1:]:
-        if word == "hastened":
+        if word in ("hastened", "redirected"):
             continue
         if from_ not in (ROUTED if at is None else (at,)):
             return f"{word} from {from_}, but it was {at or 'routed'}"
@@ -153,7 +157,7 @@ def _balanced(session: Session, verdict: Verdict) -> None:
     for id, revision_id in session.execute(routed):
         expected.update((id, target.key, channel) for target in targets[revision_id] for channel in target.channels)
     found: Tally[tuple[int, str, str]] = Tally()
-    for table, *conditions in ((Delivery, Delivery.kind.in_(LETTERS)), (Exclusion,)):
+    for table, *conditions in ((Delivery, Delivery.kind.in_(SINGLE)), (Exclusion,)):
         query = select(table.appeal_id, table.recipient_key, table.channel).where(*conditions)
         found.update((id or 0, key, channel) for id, key, channel in session.execute(query))
     verdict.unbalanced = [str(one) for one in sorted((expected - found) + (found - expected))]

@@ -73,7 +73,7 @@ def _addressees(action: ActionFile) -> Iterator[Complaint]:
 
 def _each_target(action: ActionFile) -> Iterator[Complaint]:
     for at, target in enumerate(action.targets):
-        for rule in (_postal, _means, _copies):
+        for rule in (_postal, _means, _digests, _copies):
             yield from rule(action, target, f"target[{at}]")
         yield from _wording(action, target, f"target[{at}]")
 
@@ -95,6 +95,11 @@ def _means(_: ActionFile, target: Target, key: str) -> Iterator[Complaint]:
         name, value = needs[channel]
         if not value:
             yield Complaint(f"{key}.channels[{at}]", channel, f"write {name} for this target or leave the channel out")
+
+
+def _digests(_: ActionFile, target: Target, key: str) -> Iterator[Complaint]:
+    if target.mail == "digest" and "mail" not in target.channels:
+        yield Complaint(f"{key}.mail", target.mail, 'a digest is mail: add "mail" to channels or leave it out')
 
 
 def _copies(_: ActionFile, target: Target, key: str) -> Iterator[Complaint]:

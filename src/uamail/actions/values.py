@@ -12,6 +12,8 @@ STATUSES = ("open", "closed")
 MODES = ("individual", "petition")
 KINDS = ("primary", "additional", "copy")
 CHANNELS = ("mail", "print", "fax")
+# One mail for each appeal, or one a day with the list of those who signed.
+MAILINGS = ("single", "digest")
 # From least to most: a letter shows the lower of what the supporter allows and the target's cap.
 DISCLOSURES = ("none", "initials", "name", "town", "address")
 REVIEWS = ("draft", "approved")
@@ -81,7 +83,8 @@ class Target:
     """Who is written to; `name`, `role` and `salutation` go by language, `disclosure` is the most a letter may show.
 
     `email` is in order of preference, `fax` is E.164, `copy_for` holds sending countries (ISO 3166; copies only),
-    `joint` names the group of targets that get one letter together.
+    `joint` names the group of targets that get one letter together. `mail` is "single", or "digest" for one mail a day
+    with the model letter and that day's signers; own words are mailed singly all the same.
     """
 
     id: str
@@ -93,6 +96,7 @@ class Target:
     disclosure: str = "name"
     reply: bool = False
     channels: tuple[str, ...]
+    mail: str = "single"
     copy_for: tuple[str, ...] = ()
     joint: str | None = None
     name: Mapping[str, str]

@@ -19,8 +19,9 @@ from uamail.mail.envelope import Envelope, Outgoing
 from uamail.mail.message import Mail, build
 from uamail.mail.reflect import reflect
 from uamail.mail.transport import Outcome, Transport
-from uamail.pipeline import receipts, rehearsing, sending, writing
+from uamail.pipeline import receipts, rehearsing, rolls, sending
 from uamail.pipeline.receipts import Notice
+from uamail.pipeline.rolls import Roll
 from uamail.pipeline.writing import Brief
 from uamail.queries import finding
 
@@ -64,8 +65,8 @@ def rehearse(
     """Send the first letters to yourself, marked as a test; needs no release and changes no delivery."""
     with opened(home) as inst:
         tester = _tester(inst, to)
-        key, briefs, notices, now = _look(inst, ua, tester, most=n)
-        tests = list(_written(inst, briefs, notices, now, tester))
+        key, letters, notices, now = _look(inst, ua, tester, most=n)
+        tests = list(_written(inst, letters, notices, now, tester))
         done, error = asyncio.run(_sent(inst, tests, tester))
         _record(inst, ua, done)
     rows = [one.plain() for one in done]
@@ -88,25 +89,24 @@ def _tester(inst: Installation, to: str | None) -> Mailbox:
 
 def _look(
     inst: Installation, ua: str, tester: Mailbox, *, most: int
-) -> tuple[str, Sequence[Brief], Sequence[Notice], datetime]:
+) -> tuple[str, Sequence[Brief | Roll], Sequence[Notice], datetime]:
     with inst.db.reading() as session:
         rehearsing.check(session, tester, relay=inst.relay.name, never_send=inst.settings.mail.never_send)
         action = finding.action(session, ua)
         parts = rehearsing.choose(session, action, most=most)
         if not parts.letters and not parts.notices:
             raise NotFound(f"nothing of {action.key} waits to be mailed; uamail status {action.key} says what there is")
-        briefs = writing.briefs(session, parts.letters)
-        return action.key, briefs, receipts.notices(session, parts.notices), db.now(session)
+        letters = rolls.shown(session, parts.letters, among=parts.letters)
+        return action.key, letters, receipts.notices(session, parts.notices), db.now(session)
 
 
 def _written(
-    inst: Installation, briefs: Iterable[Brief], notices: Iterable[Notice], now: datetime, tester: Mailbox
+    inst: Installation, letters: Iterable[Brief | Roll], notices: Iterable[Notice], now: datetime, tester: Mailbox
 ) -> Iterator[_Test]:
     """The mails by the very functions that write the real ones, then reflected."""
-    for brief in briefs:
-        made = _Test(delivery=brief.delivery_id, target=brief.recipient_key, language=brief.language)
-        key = inst.keys.unwrap(brief.wrapped_key)
-        yield _reflected(made, partial(sending.letter_mail, brief, key=key, house=inst.house, now=now), inst, tester)
+    for one in letters:
+        made = _Test(delivery=one.delivery_id, target=one.recipient_key, language=one.language)
+        yield _reflected(made, partial(sending.previewed, one, house=inst.house, now=now), inst, tester)
     for notice in notices:
         made = _Test(delivery=notice.delivery_id, target=notice.occasion, language=notice.language)
         yield _reflected(made, partial(sending.notice_mail, notice, house=inst.house, now=now), inst, tester)

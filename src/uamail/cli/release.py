@@ -17,7 +17,7 @@ from uamail.cli.switches import switches, warn
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Action
-from uamail.pipeline import releasing, sending, writing
+from uamail.pipeline import releasing, rolls, sending
 from uamail.queries import finding, lists
 from uamail.queries import forecast as forecasts
 from uamail.queries.forecast import Forecast
@@ -97,8 +97,8 @@ def _facts(
     rows: list[Forecast] = []
     if run_.channel == "mail":
         now = db.now(session)
-        briefs = writing.briefs(session, releasing.specimens(session, run_))
-        shown = sending.preview(briefs, house=inst.house, now=now)
+        sources = rolls.shown(session, releasing.specimens(session, run_), among=run_.members)
+        shown = sending.preview(sources, house=inst.house, now=now)
         facts["preview_sha256"] = shown.sha256
         facts["specimens"] = [
             {"target": key, "language": language, "subject": mail.subject, "text": mail.text}

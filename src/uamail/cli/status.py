@@ -69,6 +69,7 @@ def status_table(row: statuses.Status) -> Table:
                 (target, channel, sum(states.values()) + sum(excluded.values()), _words(states), _words(excluded))
             )
     lines += [("supporters", kind, sum(states.values()), _words(states), "") for kind, states in row.supporters.items()]
+    lines += [(target, "digest", sum(states.values()), _words(states), "") for target, states in row.digests.items()]
     verdict = "balanced" if row.balanced else "NOT BALANCED"
     title = f"UA {row.ua}: {row.appeals} appeals, {row.unrouted} not routed yet, {verdict}"
     return table(title, ("target", "channel", "total", "states", "excluded"), lines)

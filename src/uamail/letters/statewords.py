@@ -31,7 +31,8 @@ def languages(templates_dir: Path | None = None) -> tuple[str, ...]:
 def state_words(state: str, detail: Mapping[str, str], *, language: str, templates_dir: Path | None = None) -> str:
     """What happened to a letter in the words of `language`, which must be one of `languages()`.
 
-    `detail` may hold `reason` (a hold reason), `batch` ("B12") and `date` (ISO 8601). A reason that has no
+    `detail` may hold `reason` (a hold reason), `batch` ("B12"), `signers` (how many stand in the same mail) and `date`
+    (ISO 8601). A reason that has no
     words is never shown as it is: it may be a note for staff. Raises InputError for a state without words.
     """
     words = _words(language, templates_dir)

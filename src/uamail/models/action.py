@@ -11,6 +11,7 @@ from uamail.models.base import Base, one_of
 MODES = ("individual", "petition")
 TARGET_KINDS = ("primary", "additional", "copy")
 REVIEWS = ("draft", "approved")
+MAILINGS = ("single", "digest")
 
 
 class Action(Base):
@@ -76,7 +77,7 @@ class Target(Base):
     """Who is written to, as one revision has it; `key` names the same target across revisions."""
 
     __tablename__ = "target"
-    __table_args__ = (UniqueConstraint("revision_id", "key"), one_of("kind", TARGET_KINDS))
+    __table_args__ = (UniqueConstraint("revision_id", "key"), one_of("kind", TARGET_KINDS), one_of("mail", MAILINGS))
 
     action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
     revision_id: Mapped[int] = mapped_column(ForeignKey("action_revision.id"))
@@ -91,6 +92,10 @@ class Target(Base):
     disclosure_cap: Mapped[str]
     reply_allowed: Mapped[bool]
     channels: Mapped[list[str]]
+    # Whether each model letter is a mail of its own, or the signers of a day are listed under one.
+    mail: Mapped[str] = mapped_column(default="single")
+    # The last local day whose digest was closed, whether anybody was in it or not: a day closes once.
+    closed_on: Mapped[date | None]
     copy_for: Mapped[list[str]]
     joint: Mapped[str | None]
     name: Mapped[dict[str, Any]]

@@ -1,14 +1,15 @@
 """Deliveries: one appeal, one recipient, one channel; which moves between states are allowed, and how one is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
+    UniqueConstraint,
     bindparam,
     literal_column,
     null,
@@ -24,6 +25,9 @@ from uamail.models.base import Base, among, ids_value, insert_missing, one_of, t
 KINDS = ("appeal", "copy", "petition", "confirm", "receipt", "notice")
 # What a target or an embassy gets; the rest is mail to the supporter.
 LETTERS = ("appeal", "copy", "petition")
+# Of one appeal each, or of a run of many.
+SINGLE = ("appeal", "copy")
+RUN = "petition"
 SUPPORTER = ("confirm", "receipt", "notice")
 CHANNELS = ("mail", "print", "fax")
 HOLD_REASONS = (
@@ -46,14 +50,17 @@ HOLD_REASONS = (
 # decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
 MOVES: Mapping[str, tuple[str, ...]] = {
     "queued": ("held", "suppressed", "claimed", "batched", "expired", "withdrawn", "cancelled"),
-    "held": ("queued", "suppressed", "expired", "withdrawn", "cancelled"),
-    "suppressed": ("queued", "withdrawn", "cancelled"),
+    "held": ("queued", "suppressed", "batched", "expired", "withdrawn", "cancelled"),
+    "suppressed": ("queued", "batched", "withdrawn", "cancelled"),
     "claimed": ("queued", "held", "uncertain", "accepted", "refused"),
-    "uncertain": ("queued", "accepted", "refused", "bounced", "cancelled"),
+    "uncertain": ("queued", "batched", "accepted", "refused", "bounced", "cancelled"),
     "accepted": ("bounced",),
-    "refused": ("queued", "cancelled"),
-    "bounced": ("queued", "cancelled"),
-    "batched": ("queued", "held", "posted", "withdrawn", "cancelled"),
+    "refused": ("queued", "batched", "cancelled"),
+    "bounced": ("queued", "batched", "cancelled"),
+    "batched": (
+        *("queued", "held", "suppressed", "posted", "uncertain", "accepted", "refused"),
+        *("expired", "withdrawn", "cancelled"),
+    ),
     "posted": ("returned",),
     "returned": ("queued", "cancelled"),
     "expired": ("held", "queued", "cancelled"),
@@ -65,6 +72,10 @@ STATES = tuple(MOVES)
 MOVING = ("queued", "claimed")
 # From where only a person brings a letter back: the sweep does not wait for it.
 AT_REST = ("accepted", "posted", "refused", "bounced", "withdrawn", "cancelled")
+# Where a letter that is listed in a digest may go without it.
+LEAVING = ("withdrawn", "cancelled")
+# Signers in one mail. A longer day goes in parts: mail servers stop at some megabytes, readers much earlier.
+ROLL_MOST = 2000
 # What may still be stopped: nothing of it has left the house.
 UNSENT = ("queued", "held", "suppressed")
 
@@ -75,6 +86,9 @@ _LIMITED = text("state = 'queued' AND not_after IS NOT NULL")
 _UNCERTAIN = text("state = 'uncertain'")
 _CLAIMED = text("state = 'claimed'")
 _BATCHED = text("batch_id IS NOT NULL")
+_LISTED = text("carrier_id IS NOT NULL")
+# Mail that waits for the end of a day; queries use these very words.
+GATHERING = text("state = 'queued' AND channel = 'mail' AND lane_id IS NULL")
 _RELEASED = text("release_id IS NOT NULL")
 _HELD = text("state = 'held'")
 # Tried before and due again; queries use these very words, or the index does not serve them.
@@ -123,6 +137,8 @@ class Delivery(Base):
         Index("ix_delivery_action_state", "action_id", "state", "id"),
         Index("ix_delivery_lease", "lease_until", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
+        Index("ix_delivery_carrier", "carrier_id", "id", sqlite_where=_LISTED, postgresql_where=_LISTED),
+        Index("ix_delivery_gathering", "target_id", "id", sqlite_where=GATHERING, postgresql_where=GATHERING),
         Index("ix_delivery_release", "release_id", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
         Index("ix_delivery_uncertain", "id", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
         # What waits for a person, by reason, and what was put off: counted every half minute, so not by scanning.
@@ -157,6 +173,8 @@ class Delivery(Base):
     lane_id: Mapped[int | None] = mapped_column(ForeignKey("lane.id"))
     address_id: Mapped[int | None] = mapped_column(ForeignKey("address.id"))
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
+    # The delivery of a run whose mail lists this one: what happens to it happens to all that it lists.
+    carrier_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"))
     release_id: Mapped[int | None] = mapped_column(ForeignKey("release.id"))
     # A person has read own words that say more than the disclosure level, and let them go.
     cleared: Mapped[bool] = mapped_column(default=False)
@@ -170,15 +188,26 @@ class Delivery(Base):
 
 
 class PetitionRun(Base):
-    """One frozen set of signatures that goes out as a joint letter with a roll."""
+    """One frozen set of signatures that goes out as one letter with a roll; a digest is the run of one day.
+
+    Which signatures is told by the deliveries that its delivery carries. The openings of the commitments to its mail
+    are sealed with a key of its own, because it speaks of many people.
+    """
 
     __tablename__ = "petition_run"
+    __table_args__ = (UniqueConstraint("target_id", "revision_id", "office_id", "day", "part"),)
 
     action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
     revision_id: Mapped[int] = mapped_column(ForeignKey("action_revision.id"))
-    first_appeal_id: Mapped[int] = mapped_column(BigInteger)
-    last_appeal_id: Mapped[int] = mapped_column(BigInteger)
+    office_id: Mapped[int] = mapped_column(ForeignKey("office.id"))
+    target_id: Mapped[int] = mapped_column(ForeignKey("target.id"))
+    # The local day of the target, and which mail of that day: a very long list is sent in parts.
+    day: Mapped[date]
+    part: Mapped[int] = mapped_column(default=1)
+    # How many were listed when it closed, and how many have signed in all, these included.
     signatures: Mapped[int]
+    total: Mapped[int]
+    wrapped_key: Mapped[bytes]
     frozen_at: Mapped[datetime]
 
 
@@ -237,10 +266,12 @@ def move(
     Returns the ids that were moved: a caller that fences compares them with what it asked for.
     Raises ValueError for a move the state machine does not know.
     """
-    moved = _moved(session, ids, from_=from_, to=to, now=now, **columns)
+    rows = _moved(session, ids, from_=from_, to=to, now=now, **columns)
+    moved = sorted(row.id for row in rows)
     if moved:
         event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})
         audit.record_set(session, event, "delivery", moved)
+    _carry(session, rows, from_=from_, to=to, reason=columns.get("reason"), now=now, actor=actor)
     return moved
 
 
@@ -268,9 +299,10 @@ def move_each(
         _mark_appeals(session, [(row[2], row[5]) for row in rows], from_=from_, to=to)
         own = {row[0]: {"from": from_, **facts[row[0]]} for row in rows}
         audit.record_each(session, f"delivery:{to}", "delivery", own, at=now, actor=actor)
+        _carry(session, rows, from_=from_, to=to, reason=None, now=now, actor=actor)
 
 
-def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: datetime, **columns: Any) -> list[int]:
+def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: datetime, **columns: Any) -> list[Any]:
     """The move without its event: the rows, their counters and the marks on their appeals."""
     if to not in MOVES[from_]:
         raise ValueError(f"a delivery cannot go from {from_} to {to}")
@@ -280,10 +312,34 @@ def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: da
     reset = {"reason": None, "note": None, "lease_until": None}
     rows = _update(session, wanted, from_, {**reset, **columns, "state": to, "changed_at": now})
     if rows:
-        counter.count(session, rows, state_of=lambda _: from_, sign=-1)
-        counter.count(session, rows, state_of=lambda _: to)
-        _mark_appeals(session, [(row.kind, row.appeal_id) for row in rows], from_=from_, to=to)
-    return sorted(row.id for row in rows)
+        _noted(session, rows, from_=from_, to=to)
+    return rows
+
+
+def _carry(
+    session: Session, rows: Sequence[Any], *, from_: str, to: str, reason: str | None, now: datetime, actor: str
+) -> None:
+    """What happened to a run's mail happened to every letter that it lists: they follow it, with an event a mail."""
+    before, after = _listed_as(from_), _listed_as(to)
+    for carrier in (row.id for row in rows if row.kind == RUN and before != after):
+        values = {"reason": reason, "note": None, "state": after, "changed_at": now}
+        chosen = (Delivery.carrier_id == carrier, Delivery.state == before)
+        listed = session.execute(_updating(*chosen, values=values)).all()
+        if listed:
+            _noted(session, listed, from_=before, to=after)
+            event = Event(f"delivery:{after}", now, actor, {"from": before, "digest": carrier})
+            audit.record_set(session, event, "delivery", [row.id for row in listed])
+
+
+def _listed_as(state: str) -> str:
+    """The state of a letter that is listed in a mail of that state."""
+    return "batched" if state in MOVING else state
+
+
+def _noted(session: Session, rows: Sequence[Any], *, from_: str, to: str) -> None:
+    counter.count(session, rows, state_of=lambda _: from_, sign=-1)
+    counter.count(session, rows, state_of=lambda _: to)
+    _mark_appeals(session, [(row.kind, row.appeal_id) for row in rows], from_=from_, to=to)
 
 
 def _mark_appeals(session: Session, letters: Iterable[tuple[str, int | None]], *, from_: str, to: str) -> None:
@@ -298,24 +354,19 @@ def _mark_appeals(session: Session, letters: Iterable[tuple[str, int | None]], *
 
 def _update(session: Session, ids: list[int], from_: str, values: Mapping[str, Any]) -> list[Any]:
     rows: list[Any] = []
+    # What a mail lists moves with it. It can leave the list for good, and go nowhere else by itself.
+    own = [] if values["state"] in LEAVING else [Delivery.carrier_id.is_(None)]
     # SQLite takes 32,766 bound values in a statement; a thousand at a time is as fast.
     for start in range(0, len(ids), 1000):
-        statement = (
-            update(Delivery)
-            .where(Delivery.id.in_(ids[start : start + 1000]), Delivery.state == from_)
-            .values(**values)
-            .returning(
-                Delivery.id,
-                Delivery.action_id,
-                Delivery.appeal_id,
-                Delivery.kind,
-                Delivery.recipient_key,
-                Delivery.channel,
-            )
-            .execution_options(synchronize_session=False)
-        )
-        rows.extend(session.execute(statement).all())
+        chosen = (Delivery.id.in_(ids[start : start + 1000]), Delivery.state == from_, *own)
+        rows.extend(session.execute(_updating(*chosen, values=values)).all())
     return rows
+
+
+def _updating(*chosen: ColumnElement[bool], values: Mapping[str, Any]) -> Any:
+    columns = (Delivery.id, Delivery.action_id, Delivery.appeal_id, Delivery.kind, Delivery.recipient_key)
+    statement = update(Delivery).where(*chosen).values(**values).returning(*columns, Delivery.channel)
+    return statement.execution_options(synchronize_session=False)
 
 
 def lease(session: Session, ids: Sequence[int], *, until: datetime, now: datetime, actor: str) -> Sequence[Any]:

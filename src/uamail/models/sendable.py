@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, cast, or_, select
+from sqlalchemy.orm import aliased
 
 from uamail.models.action import Action, Target
 from uamail.models.appeal import Appeal
-from uamail.models.delivery import SUPPORTER, Delivery
+from uamail.models.delivery import RUN, SUPPORTER, Delivery
 from uamail.models.lane import Lane
 from uamail.models.office import Office
 from uamail.models.release import Hold, Release
@@ -34,6 +35,14 @@ def unwanted() -> ColumnElement[bool]:
     closed = select(Action.id).where(Action.id == Delivery.action_id, Action.closed_on.is_not(None))
     withdrawn = select(Appeal.id).where(Appeal.id == Delivery.appeal_id, Appeal.state != "received")
     return or_(closed.exists(), withdrawn.exists())
+
+
+def lists_withdrawn() -> ColumnElement[bool]:
+    """It lists somebody who took the appeal back while it was in a worker's hands."""
+    listed = aliased(Delivery)
+    mine = (listed.carrier_id == Delivery.id, listed.state == "batched", Appeal.state != "received")
+    query = select(listed.id).join(Appeal, Appeal.id == listed.appeal_id).where(*mine).correlate(Delivery)
+    return and_(Delivery.kind == RUN, query.exists())
 
 
 def held() -> ColumnElement[bool]:

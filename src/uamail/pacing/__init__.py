@@ -5,7 +5,7 @@ from uamail.pacing.plan import NEVER, Conditions, Load, Rates, finishes
 from uamail.pacing.rate import Rate, microseconds, moment
 from uamail.pacing.remedy import needed_per_day, raised, through
 from uamail.pacing.share import shares
-from uamail.pacing.window import Window, local_day, next_day
+from uamail.pacing.window import Window, local_day, next_day, this_day
 
 __all__ = [
     "NEVER",
@@ -23,5 +23,6 @@ __all__ = [
     "next_day",
     "raised",
     "shares",
+    "this_day",
     "through",
 ]

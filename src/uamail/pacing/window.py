@@ -100,6 +100,11 @@ def local_day(now: datetime, zone: str) -> date:
     return now.astimezone(zone_of(zone)).date()
 
 
+def this_day(now: datetime, zone: str) -> datetime:
+    """The first instant of the present day in a zone."""
+    return _instant(local_day(now, zone), 0, zone_of(zone))
+
+
 def next_day(now: datetime, zone: str) -> datetime:
     """The first instant of the next day in a zone."""
     return _instant(local_day(now, zone) + _DAY, 0, zone_of(zone))

@@ -44,13 +44,15 @@ def unfinished(session: Session) -> bool:
 
 def _states(session: Session, appeal_ids: Sequence[int]) -> dict[int, list[tuple[str, str | None]]]:
     query = (
-        select(Delivery.appeal_id, Delivery.state, Batch.state)
+        select(Delivery.appeal_id, Delivery.state, Batch.state, Delivery.carrier_id)
         .outerjoin(Batch, Batch.id == Delivery.batch_id)
         .where(Delivery.appeal_id.in_(appeal_ids), Delivery.kind.in_(LETTERS))
     )
     found: dict[int, list[tuple[str, str | None]]] = {}
-    for appeal_id, state, batch_state in session.execute(query):
-        found.setdefault(appeal_id or 0, []).append((state, batch_state))
+    for appeal_id, state, batch_state, carrier in session.execute(query):
+        # Listed in a mail that is still to go: it moves by itself.
+        moving = "queued" if carrier is not None and state == "batched" else state
+        found.setdefault(appeal_id or 0, []).append((moving, batch_state))
     return found
 
 

@@ -13,7 +13,7 @@ from uamail.models import Attempt, Delivery, Lane, Relay, Target, delivery
 from uamail.models.base import among, ids_value, insert_missing, table_of
 from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import scopes_of
-from uamail.models.sendable import free, held, lane_stopped, unwanted
+from uamail.models.sendable import free, held, lane_stopped, lists_withdrawn, unwanted
 from uamail.pacing import Rates
 from uamail.pipeline import permits, relays, turns
 from uamail.pipeline.claim import Claim
@@ -156,7 +156,7 @@ def stopped(session: Session, claims: Sequence[Claim], *, terms: Terms, now: dat
         if not one.until - terms.lease <= now <= one.until - terms.lease + terms.permit
     }
     ids = [one.delivery_id for one in claims]
-    gone = and_(Delivery.kind.not_in(SUPPORTER), unwanted())
+    gone = and_(Delivery.kind.not_in(SUPPORTER), or_(unwanted(), lists_withdrawn()))
     query = (
         select(Delivery.id)
         .outerjoin(Lane, Lane.id == Delivery.lane_id)

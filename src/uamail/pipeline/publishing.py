@@ -149,6 +149,7 @@ def _add_target(
             disclosure_cap=value.disclosure,
             reply_allowed=value.reply,
             channels=list(value.channels),
+            mail=value.mail,
             copy_for=list(value.copy_for),
             joint=value.joint,
             name=dict(value.name),

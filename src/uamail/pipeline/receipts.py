@@ -1,11 +1,11 @@
 """The desk for mail to supporters: what became of each letter, read in one go, and the mail that says so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uamail import identity
@@ -13,7 +13,7 @@ from uamail.letters.language import match
 from uamail.letters.receipt import OCCASIONS, ReceiptLine, available, receipt
 from uamail.letters.words import MailWords
 from uamail.models import ActionRevision, Appeal, AuditCheckpoint, Delivery, Signer, Target, VaultItem
-from uamail.models.delivery import LETTERS
+from uamail.models.delivery import LEAVING, LETTERS
 from uamail.pipeline.writing import in_language
 from uamail.vault import Keyring
 
@@ -81,24 +81,38 @@ class Told:
 def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, list[dict[str, Any]]]:
     query = (
         select(Delivery.appeal_id, Delivery.channel, Delivery.state, Delivery.reason, Delivery.changed_at, Target.name)
-        .add_columns(Delivery.batch_id, Target.position)
+        .add_columns(Delivery.batch_id, Delivery.carrier_id, Target.position)
         .join(Target, Target.id == Delivery.target_id)
         .where(Delivery.appeal_id.in_(appeal_ids), Delivery.kind.in_(LETTERS))
         .order_by(Delivery.appeal_id, Target.position, Delivery.channel)
     )
+    rows = session.execute(query).all()
+    signers = _signers(session, {row.carrier_id for row in rows if row.carrier_id is not None})
     found: dict[int, list[dict[str, Any]]] = {}
-    for row in session.execute(query):
+    for row in rows:
+        listed = row.carrier_id is not None and row.state == "batched"
         found.setdefault(row.appeal_id, []).append(
             {
                 "name": row.name,
                 "channel": row.channel,
-                "state": row.state,
+                # Listed in a mail that has not gone yet: to its signer it waits as before.
+                "state": "queued" if listed else row.state,
+                "signers": signers.get(row.carrier_id),
                 "reason": row.reason,
                 "batch": f"B{row.batch_id}" if row.batch_id else None,
                 "date": row.changed_at,
             }
         )
     return found
+
+
+def _signers(session: Session, carriers: Collection[int]) -> dict[int, int]:
+    """How many signers each of these mails lists."""
+    query = select(Delivery.carrier_id, func.count()).where(
+        Delivery.carrier_id.in_(carriers), Delivery.state.not_in(LEAVING)
+    )
+    rows = session.execute(query.group_by(Delivery.carrier_id)) if carriers else ()
+    return {carrier: n for carrier, n in rows if carrier is not None}
 
 
 def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
@@ -121,6 +135,8 @@ def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
 def _line(letter: Mapping[str, Any], tag: str) -> ReceiptLine:
     moment: datetime = letter["date"]
     detail = {"reason": letter["reason"], "batch": letter["batch"], "date": moment.date().isoformat()}
+    if letter["signers"] is not None:
+        detail["signers"] = str(letter["signers"])
     return ReceiptLine(
         target_name=in_language(letter["name"], tag),
         channel=letter["channel"],

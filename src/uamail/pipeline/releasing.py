@@ -50,6 +50,8 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
         Delivery.revision_id == revision_id,
         Delivery.channel == channel,
         Delivery.kind.in_(LETTERS),
+        # What a digest lists goes with it.
+        Delivery.carrier_id.is_(None),
     )
     queued = select(Delivery.id).where(*chosen, Delivery.state == "queued", Delivery.release_id.is_(None))
     past = select(Delivery.id).where(*chosen, Delivery.state == "held", Delivery.reason == "deadline")
@@ -183,15 +185,16 @@ def print_preview(session: Session, run: Run) -> str:
 def specimens(session: Session, run: Run) -> list[int]:
     """The oldest letter of a run to each target in each language, oldest first: what its preview shows.
 
+    What waits for a digest counts apart from mails of their own.
+
     It depends on nothing but which letters the run has, so that whoever approves sees what was asked for.
     """
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str, bool], int] = {}
+    columns = (Delivery.recipient_key, Delivery.language, Delivery.lane_id.is_(None))
     for some in _some(run.members):
-        query = select(Delivery.recipient_key, Delivery.language, func.min(Delivery.id).label("id"))
-        rows = session.execute(query.where(Delivery.id.in_(some)).group_by(Delivery.recipient_key, Delivery.language))
-        for row in rows:
-            key = (row.recipient_key, row.language)
-            first[key] = min(first.get(key, row.id), row.id)
+        query = select(*columns, func.min(Delivery.id)).where(Delivery.id.in_(some)).group_by(*columns)
+        for key, tag, listed, id in session.execute(query):
+            first[key, tag, listed] = min(first.get((key, tag, listed), id), id)
     return sorted(first.values())
 
 

@@ -153,11 +153,16 @@ def _row(
         "state": state,
         "reason": reason,
         "not_after": plan.revision.deadline_at,
-        "lane_id": target.lane_id if channel == "mail" else None,
+        # In no lane: it waits until the day is over and a digest lists it. Own words are a letter of their own.
+        "lane_id": target.lane_id if channel == "mail" and not _listed(one, target) else None,
         "address_id": target.address_id if channel == "print" else None,
         "release_id": plan.standing.get(channel),
         "excluded": _excluded(one, target, plan),
     }
+
+
+def _listed(one: Combination, target: Target) -> bool:
+    return target.mail == "digest" and one.origin == "model"
 
 
 def _excluded(one: Combination, target: Target, plan: _Plan) -> str | None:

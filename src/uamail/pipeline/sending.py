@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from uamail.errors import InputError, UamailError
 from uamail.event import commitment_to_bytes, new_salt
@@ -21,11 +22,16 @@ from uamail.mail.message import Mail, Party, build, content_hash, dated
 from uamail.mail.skeleton import Form, Own, Skeleton, Written
 from uamail.mail.skeletons import Skeletons
 from uamail.mail.transport import Outcome
+from uamail.pipeline import rolls
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.receipts import Notice, tell
+from uamail.pipeline.rolls import Roll
 from uamail.pipeline.writing import Brief, Revealing, write
 from uamail.settings import MailSettings
 from uamail.vault import Keyring
+
+# What a mail is made of: a letter to a target, a roll, or a mail to a supporter.
+Source = Brief | Roll | Notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +80,12 @@ def addressed(brief: Brief, *, key: bytes) -> Addressed:
     letter, person = write(brief, key=key)
     own = brief.reply_consent and brief.target["reply_allowed"] and person.email is not None
     reply_to = parse(person.email).addr if own and person.email else brief.reply_to
-    return Addressed(letter=letter, to=_target(brief), reply_to=reply_to)
+    return Addressed(letter=letter, to=_target(brief.target), reply_to=reply_to)
 
 
-def _target(brief: Brief) -> Party:
-    name = brief.target["name"]
-    return name.get("en") or next(iter(name.values())), _mailbox(brief.target["email"])
+def _target(target: Mapping[str, Any]) -> Party:
+    name = target["name"]
+    return name.get("en") or next(iter(name.values())), _mailbox(target["email"])
 
 
 # The same for all letters of one claim.
@@ -140,6 +146,22 @@ def letter_mail(brief: Brief, *, key: bytes, house: House, now: datetime) -> Mai
     )
 
 
+def roll_mail(roll: Roll, *, house: House, now: datetime) -> Mail:
+    """The e-mail of a roll: from the office, which also gets the answers. Raises InputError as `rolls.write` does."""
+    words = rolls.write(roll, keys=house.keys, templates_dir=house.templates_dir)
+    return Mail(
+        sender=(roll.office, house.sender),
+        to=_target(roll.target),
+        subject=words.subject,
+        text=words.text,
+        html=words.html,
+        language=roll.language,
+        message_id=house.message_id(roll.delivery_id),
+        date=now,
+        reply_to=roll.reply_to,
+    )
+
+
 def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
     """The e-mail of a receipt or notice: from the service, marked as automatic (RFC 3834)."""
     told = tell(notice, keys=house.keys, templates_dir=house.templates_dir)
@@ -158,7 +180,7 @@ def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A message as it was written, before it is signed and committed to; `key` is the signer's own."""
+    """A message as it was written, before it is signed and committed to; `key` is the signer's own, or a run's."""
 
     claim: Claim
     signer_id: int
@@ -168,7 +190,7 @@ class Draft:
     data: bytes = field(repr=False)
 
 
-def draft(claim: Claim, source: Brief | Notice | None, *, house: House, relay: str, now: datetime) -> Draft | Finished:
+def draft(claim: Claim, source: Source | None, *, house: House, relay: str, now: datetime) -> Draft | Finished:
     """The message of a claim, its bytes checked, or the result that it cannot be written and waits for a person."""
     try:
         if source is None:
@@ -180,18 +202,22 @@ def draft(claim: Claim, source: Brief | Notice | None, *, house: House, relay: s
         return unsent(claim, relay, error, hold="unwritable")
 
 
-def _draft(claim: Claim, source: Brief | Notice, *, house: House, now: datetime) -> Draft:
+def _draft(claim: Claim, source: Source, *, house: House, now: datetime) -> Draft:
     key = house.keys.unwrap(source.wrapped_key)
     message_id = house.message_id(claim.delivery_id)
     if isinstance(source, Brief):
         recipient, written = letter_bytes(source, key=key, house=house, message_id=message_id, now=now)
         data = written.data
     else:
-        mail = notice_mail(source, house=house, now=now)
+        mail = (
+            roll_mail(source, house=house, now=now)
+            if isinstance(source, Roll)
+            else notice_mail(source, house=house, now=now)
+        )
         recipient, data = mail.to[1], build(mail)
-    return Draft(
-        claim=claim, signer_id=source.signer_id, key=key, message_id=message_id, recipient=recipient, data=data
-    )
+    # What opens a roll's commitment lies under the run's own key: it is no one signer's.
+    signer_id = 0 if isinstance(source, Roll) else source.signer_id
+    return Draft(claim=claim, signer_id=signer_id, key=key, message_id=message_id, recipient=recipient, data=data)
 
 
 def prepare(made: Draft, data: bytes, *, house: House) -> Prepared:
@@ -210,9 +236,7 @@ def prepare(made: Draft, data: bytes, *, house: House) -> Prepared:
     return Prepared(claim=made.claim, outgoing=Outgoing(envelope, data, attempt_id, ready=True), marker=marker)
 
 
-def prepared(
-    claim: Claim, source: Brief | Notice | None, *, house: House, relay: str, now: datetime
-) -> Prepared | Finished:
+def prepared(claim: Claim, source: Source | None, *, house: House, relay: str, now: datetime) -> Prepared | Finished:
     """One message from its claim to ready, where nobody signs."""
     made = draft(claim, source, house=house, relay=relay, now=now)
     return made if isinstance(made, Finished) else prepare(made, made.data, house=house)
@@ -220,7 +244,7 @@ def prepared(
 
 def prepared_all(
     claims: Sequence[Claim],
-    sources: Mapping[int, Brief | Notice],
+    sources: Mapping[int, Source],
     *,
     house: House,
     signer: Signer,
@@ -253,14 +277,17 @@ class Preview:
     sha256: str
 
 
-def preview(briefs: Sequence[Brief], *, house: House, now: datetime) -> Preview:
-    """The preview over briefs, one a target and language; its hash leaves out Date and Message-ID."""
-    mails = tuple((one.recipient_key, one.language, _previewed(one, house, now)) for one in briefs)
+def preview(sources: Sequence[Brief | Roll], *, house: House, now: datetime) -> Preview:
+    """The preview over letters and rolls, one a target and language; its hash leaves out Date and Message-ID."""
+    mails = tuple((one.recipient_key, one.language, previewed(one, house=house, now=now)) for one in sources)
     digest = hashlib.sha256()
     for key, language, mail in mails:
         digest.update(f"{key} {language} {content_hash(build(mail))}\n".encode())
     return Preview(mails=mails, sha256=digest.hexdigest())
 
 
-def _previewed(brief: Brief, house: House, now: datetime) -> Mail:
-    return letter_mail(brief, key=house.keys.unwrap(brief.wrapped_key), house=house, now=now)
+def previewed(source: Brief | Roll, *, house: House, now: datetime) -> Mail:
+    """The mail of a letter or a roll as a value, to be looked at. Raises InputError where it cannot be written."""
+    if isinstance(source, Roll):
+        return roll_mail(source, house=house, now=now)
+    return letter_mail(source, key=house.keys.unwrap(source.wrapped_key), house=house, now=now)

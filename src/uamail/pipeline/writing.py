@@ -66,8 +66,8 @@ def briefs(session: Session, delivery_ids: Sequence[int]) -> list[Brief]:
     """The briefs of letters to targets, in the order of the ids; a delivery whose signer was erased is left out."""
     bound = {"ids": ids_value(session, delivery_ids)}
     found = session.connection().execute(_BRIEFS[session.get_bind().dialect.name], bound).all()
-    words = {id: _words(session, id) for id in {row.revision_id for row in found}}
-    targets = {id: _target(session.get_one(Target, id)) for id in {row.target_id for row in found}}
+    words = {id: words_of(session, id) for id in {row.revision_id for row in found}}
+    targets = {id: target_facts(session.get_one(Target, id)) for id in {row.target_id for row in found}}
     bodies = _bodies(session, [row.appeal_id for row in found if row.origin != "model"])
     made = {row[0]: _brief(row, words, targets, bodies) for row in found}
     return [made[id] for id in delivery_ids if id in made]
@@ -119,7 +119,7 @@ def _briefs(dialect: str) -> Select[Any]:
 _BRIEFS = {dialect: _briefs(dialect) for dialect in ("sqlite", "postgresql")}
 
 
-def _target(target: Target) -> dict[str, Any]:
+def target_facts(target: Target) -> dict[str, Any]:
     return {
         "key": target.key,
         "email": target.email,
@@ -131,7 +131,7 @@ def _target(target: Target) -> dict[str, Any]:
     }
 
 
-def _words(session: Session, revision_id: int) -> Words:
+def words_of(session: Session, revision_id: int) -> Words:
     revision = session.get_one(ActionRevision, revision_id)
     letters = session.execute(select(ModelLetter).where(ModelLetter.revision_id == revision_id)).scalars().all()
     salutations = session.execute(select(Target.salutation).where(Target.revision_id == revision_id)).scalars()

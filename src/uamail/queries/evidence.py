@@ -96,11 +96,13 @@ def _committed(facts: dict[str, Any], subject: str | None, spans: list[tuple[int
 
 
 def explain(session: Session, delivery_id: int) -> list[dict[str, Any]]:
-    """Everything the record says of one delivery, its appeal and its batch, in order. Raises NotFound."""
+    """All the record says of one delivery, its appeal and its batch, or the digest that lists it. Raises NotFound."""
     found = session.get(Delivery, delivery_id)
     if found is None:
         raise NotFound(f"no delivery {delivery_id}; uamail delivery list shows them")
     members = [("delivery", delivery_id)]
+    if found.carrier_id is not None:
+        members.append(("delivery", found.carrier_id))
     if found.appeal_id is not None:
         members.append(("appeal", found.appeal_id))
     batch_ids = set(session.execute(select(Piece.batch_id).where(Piece.delivery_id == delivery_id)).scalars())
@@ -118,6 +120,8 @@ def explain(session: Session, delivery_id: int) -> list[dict[str, Any]]:
         .outerjoin(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
         .where(covers)
         .order_by(AuditEvent.id)
+        # An event about a digest and a letter that it lists is told once.
+        .distinct()
     )
     return [{"seq": row.seq, "subject": row.subject, **json.loads(row.body)} for row in session.execute(query)]
 

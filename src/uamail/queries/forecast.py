@@ -5,20 +5,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from uamail.models import Action, Delivery, Lane, Limit, Target
+from uamail.models.delivery import GATHERING, ROLL_MOST, SINGLE
 from uamail.models.lane import limits_of
-from uamail.pacing import NEVER, Load, Rates, finishes, needed_per_day, raised, through
+from uamail.pacing import NEVER, Load, Rates, finishes, needed_per_day, next_day, raised, through
 from uamail.queries.finding import revision
+
+_WAITS = or_(
+    Delivery.state.in_(("queued", "claimed")),
+    and_(Delivery.state == "held", Delivery.reason == "deadline"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """A way out of being late: `letters` go another way or at another pace, and then all is done at `finishes_at`.
 
-    `what` is raise, roll, print or fax; None for a time means that none can be told.
+    `what` is raise, digest, roll, print or fax; None for a time means that none can be told.
     """
 
     what: str
@@ -50,6 +56,9 @@ class Forecast:
     late_days: float | None = 0.0
     decided_by: str | None = None
     choices: tuple[Choice, ...] = ()
+    # How many of `pending` wait for a digest, which counts as one mail a day, and when the next one closes.
+    listed: int = 0
+    closes_at: datetime | None = None
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -61,15 +70,22 @@ class Forecast:
             "late_by_days": None if self.late_days is None else round(self.late_days, 2),
             "decided_by": self.decided_by,
             "choices": [one.plain() for one in self.choices],
+            "in_digest": self.listed,
+            "digest_closes_at": _date(self.closes_at),
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Case:
-    """A target that is written to by mail, the limits over it, and until when all should be through."""
+    """A target that is written to by mail, the limits over it, and until when all should be through.
+
+    `pending` mails carry `letters`; `listed` of these wait for the end of the target's day, to go in one of them.
+    """
 
     target: Target
+    letters: int
     pending: int
+    listed: int
     loads: Sequence[Load]
     deadline: datetime | None
     now: datetime
@@ -86,10 +102,19 @@ def forecast(session: Session, action: Action, *, rates: Rates, relay: str, now:
             if channel == "mail" and target.lane_id is not None:
                 lane = session.get_one(Lane, target.lane_id)
                 wanted = limits_of(lane, relay)
-                loads = [_load(session, one, lane, pending, rates=rates, zone=target.zone, now=now) for one in wanted]
-                rows.append(
-                    _mail(_Case(target=target, pending=pending, loads=loads, deadline=newest.deadline_at, now=now))
+                listed = _listed(session, target) if target.mail == "digest" else 0
+                mails = _mails(session, action.id, target.key, listed)
+                loads = [_load(session, one, lane, mails, rates=rates, zone=target.zone, now=now) for one in wanted]
+                case = _Case(
+                    target=target,
+                    letters=pending,
+                    pending=mails,
+                    listed=listed,
+                    loads=loads,
+                    deadline=newest.deadline_at,
+                    now=now,
                 )
+                rows.append(_mail(case))
             else:
                 rows.append(Forecast(target=target.key, channel=channel, pending=pending))
     return rows
@@ -100,32 +125,48 @@ def _date(moment: datetime | None) -> str | None:
 
 
 def _pending(session: Session, action_id: int, key: str, channel: str) -> int:
-    return session.execute(
-        select(func.count()).where(
-            Delivery.action_id == action_id,
-            Delivery.recipient_key == key,
-            Delivery.channel == channel,
-            or_(
-                Delivery.state.in_(("queued", "claimed")),
-                and_(Delivery.state == "held", Delivery.reason == "deadline"),
-            ),
-        )
-    ).scalar_one()
+    """Letters of one appeal each; those too that a digest on its way lists."""
+    carried = and_(Delivery.state == "batched", Delivery.carrier_id.is_not(None))
+    return _count(session, action_id, key, channel, Delivery.kind.in_(SINGLE), or_(_WAITS, carried))
+
+
+def _mails(session: Session, action_id: int, key: str, listed: int) -> int:
+    """How many mails they are when `listed` of them wait for the end of a day."""
+    single = _count(session, action_id, key, "mail", Delivery.carrier_id.is_(None), _WAITS)
+    return single - listed - (-listed // ROLL_MOST)
+
+
+def _count(session: Session, action_id: int, key: str, channel: str, *chosen: ColumnElement[bool]) -> int:
+    mine = (Delivery.action_id == action_id, Delivery.recipient_key == key, Delivery.channel == channel)
+    return session.execute(select(func.count()).where(*mine, *chosen)).scalar_one()
+
+
+def _listed(session: Session, target: Target) -> int:
+    """Letters of the action to a target that wait for the end of its day."""
+    same = select(Target.id).where(Target.action_id == target.action_id, Target.key == target.key)
+    waiting = select(func.count()).where(GATHERING, Delivery.target_id.in_(same))
+    return session.execute(waiting).scalar_one()
 
 
 def _mail(case: _Case) -> Forecast:
     done, slowest = finishes(case.loads, case.now)
+    closes_at = next_day(case.now, case.target.zone) if case.target.mail == "digest" else None
+    if closes_at is not None and case.listed:
+        # The digest can go when the day is over, and not before; the rest goes meanwhile.
+        done = max(done, finishes([replace(load, pending=1) for load in case.loads], closes_at)[0])
     late = case.deadline is not None and done > case.deadline
     days = (done - case.deadline).total_seconds() / 86_400 if late and case.deadline else 0.0
     return Forecast(
         target=case.target.key,
         channel="mail",
-        pending=case.pending,
+        pending=case.letters,
         per_day=min(load.per_day() for load in case.loads),
         finishes_at=done if done != NEVER else None,
         late_days=None if done == NEVER else days,
         decided_by=_decided_by(slowest) if slowest else None,
         choices=_choices(case, case.deadline) if late and case.deadline else (),
+        listed=case.listed,
+        closes_at=closes_at,
     )
 
 
@@ -187,6 +228,11 @@ def _choices(case: _Case, deadline: datetime) -> tuple[Choice, ...]:
         offers.append(_switch("print", "send {n} by post, with the next batch", case, deadline))
     if case.target.fax:
         offers.append(_switch("fax", "send {n} by fax", case, deadline))
+    if case.target.mail == "single":
+        closes_at = next_day(case.now, case.target.zone)
+        words = 'list the signers of a day in one mail: mail = "digest" in the action file'
+        done = finishes(single, closes_at)[0]
+        offers.append(Choice(what="digest", words=words, letters=1, finishes_at=done))
     return tuple(one for one in offers if one is not None)
 
 

@@ -131,6 +131,7 @@ def _delivery(one: Delivery, message_id: str | None) -> dict[str, Any]:
         "attempts": one.attempts,
         "due_at": _stamp(one.due_at),
         "batch": f"B{one.batch_id}" if one.batch_id else None,
+        "digest": one.carrier_id,
         "release": one.release_id,
         "message_id": message_id,
         "changed_at": _stamp(one.changed_at),

@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from uamail.models import Action, Appeal, Counter, Delivery, Exclusion, Target
-from uamail.models.delivery import LETTERS, SUPPORTER
+from uamail.models.delivery import RUN, SUPPORTER
 
 Cells = dict[str, dict[str, dict[str, int]]]
+Pairs = dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,8 @@ class Status:
     deliveries: Cells
     excluded: Cells
     supporters: Mapping[str, Mapping[str, int]]
+    # The mails of runs by target and state: what they list is counted in `deliveries`.
+    digests: Mapping[str, Mapping[str, int]]
     differences: tuple[str, ...]
 
     @property
@@ -38,6 +41,7 @@ class Status:
             "deliveries": self.deliveries,
             "excluded": self.excluded,
             "supporters": {kind: dict(states) for kind, states in self.supporters.items()},
+            "digests": {key: dict(states) for key, states in self.digests.items()},
             "differences": list(self.differences),
             "balanced": self.balanced,
         }
@@ -46,7 +50,7 @@ class Status:
 def status(session: Session, action: Action) -> Status:
     """Count everything of an action and compare: signed = states + excluded, and counters = rows."""
     total, routed = _appeals(session, action.id)
-    deliveries, supporters, rows = _deliveries(session, action.id)
+    deliveries, supporters, digests, rows = _deliveries(session, action.id)
     excluded = _excluded(session, action.id)
     expected = _expected(session, action.id, routed)
     return Status(
@@ -56,6 +60,7 @@ def status(session: Session, action: Action) -> Status:
         deliveries=deliveries,
         excluded=excluded,
         supporters=supporters,
+        digests=digests,
         differences=(*_unbalanced(expected, deliveries, excluded), *_miscounted(session, action.id, rows)),
     )
 
@@ -71,22 +76,26 @@ def _appeals(session: Session, action_id: int) -> tuple[int, dict[int, int]]:
     return sum(row[1] for row in rows), {row[0]: row[2] for row in rows}
 
 
-def _deliveries(session: Session, action_id: int) -> tuple[Cells, dict[str, dict[str, int]], Tally[tuple[str, ...]]]:
+def _deliveries(session: Session, action_id: int) -> tuple[Cells, Pairs, Pairs, Tally[tuple[str, ...]]]:
+    """Letters by target, channel and state; mail to supporters by kind; digests by target; and all of it as counted."""
     query = (
         select(Delivery.kind, Delivery.recipient_key, Delivery.channel, Delivery.state, func.count())
         .where(Delivery.action_id == action_id)
         .group_by(Delivery.kind, Delivery.recipient_key, Delivery.channel, Delivery.state)
     )
     cells: Cells = {}
-    supporters: dict[str, dict[str, int]] = {}
+    supporters: Pairs = {}
+    digests: Pairs = {}
     rows: Tally[tuple[str, ...]] = Tally()
     for kind, key, channel, state, n in session.execute(query):
         rows[kind, key, channel, state] = n
         if kind in SUPPORTER:
             supporters.setdefault(kind, {})[state] = n
-        elif kind in LETTERS:
+        elif kind == RUN:
+            digests.setdefault(key, {})[state] = n
+        else:
             cells.setdefault(key, {}).setdefault(channel, {})[state] = n
-    return cells, supporters, rows
+    return cells, supporters, digests, rows
 
 
 def _excluded(session: Session, action_id: int) -> Cells:

@@ -89,9 +89,12 @@ def petition_run(world: World) -> int:
         run = deliveries.PetitionRun(
             action_id=world.action_id,
             revision_id=world.revision_id,
-            first_appeal_id=1,
-            last_appeal_id=1,
+            office_id=1,
+            target_id=1,
+            day=AT.date(),
             signatures=1,
+            total=1,
+            wrapped_key=b"wrapped",
             frozen_at=AT,
         )
         session.add(run)

@@ -525,19 +525,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("revision_id", "language", name=op.f("uq_model_letter_revision_id_language")),
     )
     op.create_table(
-        "petition_run",
-        sa.Column("id", Id, nullable=False),
-        sa.Column("action_id", Id, nullable=False),
-        sa.Column("revision_id", Id, nullable=False),
-        sa.Column("first_appeal_id", sa.BigInteger(), nullable=False),
-        sa.Column("last_appeal_id", sa.BigInteger(), nullable=False),
-        sa.Column("signatures", sa.Integer(), nullable=False),
-        sa.Column("frozen_at", Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_petition_run_action_id")),
-        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_petition_run_revision_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_petition_run")),
-    )
-    op.create_table(
         "release",
         sa.Column("id", Id, nullable=False),
         sa.Column("action_id", Id, nullable=False),
@@ -579,6 +566,8 @@ def upgrade() -> None:
         sa.Column("disclosure_cap", sa.String(), nullable=False),
         sa.Column("reply_allowed", sa.Boolean(), nullable=False),
         sa.Column("channels", Json, nullable=False),
+        sa.Column("mail", sa.String(), nullable=False),
+        sa.Column("closed_on", sa.Date(), nullable=True),
         sa.Column("copy_for", Json, nullable=False),
         sa.Column("joint", sa.String(), nullable=True),
         sa.Column("name", Json, nullable=False),
@@ -587,12 +576,40 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind = 'primary' OR kind = 'additional' OR kind = 'copy'", name=op.f("ck_target_kind_legal")
         ),
+        sa.CheckConstraint("mail = 'single' OR mail = 'digest'", name=op.f("ck_target_mail_legal")),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_target_action_id")),
         sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_target_address_id")),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_target_lane_id")),
         sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_target_revision_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_target")),
         sa.UniqueConstraint("revision_id", "key", name=op.f("uq_target_revision_id_key")),
+    )
+    op.create_table(
+        "petition_run",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("action_id", Id, nullable=False),
+        sa.Column("revision_id", Id, nullable=False),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("target_id", Id, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("signatures", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("frozen_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_petition_run_action_id")),
+        sa.ForeignKeyConstraint(["office_id"], ["office.id"], name=op.f("fk_petition_run_office_id")),
+        sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_petition_run_revision_id")),
+        sa.ForeignKeyConstraint(["target_id"], ["target.id"], name=op.f("fk_petition_run_target_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_petition_run")),
+        sa.UniqueConstraint(
+            "target_id",
+            "revision_id",
+            "office_id",
+            "day",
+            "part",
+            name=op.f("uq_petition_run_target_id_revision_id_office_id_day_part"),
+        ),
     )
     op.create_table(
         "batch",
@@ -715,6 +732,7 @@ def upgrade() -> None:
         sa.Column("lane_id", Id, nullable=True),
         sa.Column("address_id", Id, nullable=True),
         sa.Column("batch_id", Id, nullable=True),
+        sa.Column("carrier_id", Id, nullable=True),
         sa.Column("release_id", Id, nullable=True),
         sa.Column("cleared", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -744,6 +762,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_delivery_address_id")),
         sa.ForeignKeyConstraint(["appeal_id"], ["appeal.id"], name=op.f("fk_delivery_appeal_id")),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_delivery_batch_id")),
+        sa.ForeignKeyConstraint(["carrier_id"], ["delivery.id"], name=op.f("fk_delivery_carrier_id")),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_delivery_lane_id")),
         sa.ForeignKeyConstraint(["office_id"], ["office.id"], name=op.f("fk_delivery_office_id")),
         sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_delivery_release_id")),
@@ -776,6 +795,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'queued' AND channel = 'print'"),
         )
         batch_op.create_index(
+            "ix_delivery_carrier",
+            ["carrier_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("carrier_id IS NOT NULL"),
+            postgresql_where=sa.text("carrier_id IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_delivery_claim",
             ["lane_id", "action_id", "due_at", "id"],
             unique=False,
@@ -795,6 +821,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'queued' AND attempts > 0"),
             postgresql_where=sa.text("state = 'queued' AND attempts > 0"),
+        )
+        batch_op.create_index(
+            "ix_delivery_gathering",
+            ["target_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND channel = 'mail' AND lane_id IS NULL"),
+            postgresql_where=sa.text("state = 'queued' AND channel = 'mail' AND lane_id IS NULL"),
         )
         batch_op.create_index(
             "ix_delivery_held",
