@@ -21,7 +21,7 @@ from uamail.mail.reply import Reply, parse
 from uamail.mail.transport import Kind, Outcome
 from uamail.models import Action, ActionRevision, Appeal, Attempt, AuditEvent, AuditSpan, Delivery, ImportRun, Lane
 from uamail.paths import CONFIG
-from uamail.pipeline import batching, dispatch, importfile, intake, outcomes, publishing, rescue, routing
+from uamail.pipeline import batching, dispatch, gathering, importfile, intake, outcomes, publishing, rescue, routing
 from uamail.pipeline.batching import Rules
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.dispatch import Terms
@@ -46,6 +46,13 @@ def mail_only() -> ActionFile:
     action = demo()
     targets = tuple(replace(one, channels=("mail",)) for one in action.targets if "mail" in one.channels)
     return replace(action, targets=targets)
+
+
+def listing(**changes: Any) -> ActionFile:
+    """The same, with a digest for the president; other values of that target where they are given."""
+    action = mail_only()
+    first, *others = action.targets
+    return replace(action, targets=(replace(first, mail="digest", **changes), *others))
 
 
 # As Faults.random, but always the same share of each kind of fault.
@@ -165,6 +172,14 @@ class World:
         made = self.sign(n, **changes)
         self.route()
         return made
+
+    def gather(self, *, rehearsal: bool = True) -> int:
+        """Close the days that are over."""
+        done = 0
+        with self.scope() as session:
+            while n := gathering.gather(session, keys=self.inst.keys, rehearsal=rehearsal, **self.when):
+                done += n
+        return done
 
     def lane(self, key: str = PRESIDENT) -> int:
         with self.inst.db.reading() as session:

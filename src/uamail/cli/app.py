@@ -15,6 +15,7 @@ from uamail.cli import (
     bounces,
     delivery,
     demo,
+    digest,
     dkim,
     doctor,
     home,
@@ -51,6 +52,7 @@ app.command("work")(work.work)
 app.command("rehearse")(rehearse.rehearse)
 app.command("status")(status.status)
 app.add_typer(delivery.app, name="delivery")
+app.add_typer(digest.app, name="digest")
 app.add_typer(batch.app, name="batch")
 app.add_typer(bounces.app, name="bounces")
 app.add_typer(audit.app, name="audit")

@@ -22,7 +22,7 @@ from uamail.cli.desk import (
     show,
     table,
 )
-from uamail.errors import InputError
+from uamail.errors import InputError, RuleRefused
 from uamail.models.delivery import CHANNELS, STATES
 from uamail.pipeline import outcomes, recall
 from uamail.queries import finding, lists, uncertain
@@ -84,6 +84,7 @@ def resolve(
     """Settle uncertain letters, all or none: accepted after all, or certainly not sent (then they go again)."""
     with opened(home) as inst, inst.db.scope() as session:
         now, accepted = db.now(session), verdict == "accepted"
+        _known(session, deliveries)
         had = [{"delivery": id, **(uncertain.evidence(session, id) or {})} for id in deliveries]
         for id in deliveries:
             outcomes.resolve(session, id, accepted=accepted, evidence=evidence, now=now, actor=actor())
@@ -114,9 +115,14 @@ def unhold(deliveries: Ids, home: HomeOption, as_json: JsonOption = False) -> No
 
 
 def _known(session: Session, ids: Sequence[int]) -> None:
-    """Raises NotFound for an id that no delivery has: a slip of the pen must not pass for "nothing to do"."""
+    """Raises NotFound for an id that no delivery has: a slip of the pen must not pass for "nothing to do".
+
+    Raises RuleRefused for a letter that is listed in a digest: it goes where the digest goes.
+    """
     for id in ids:
-        lists.delivery(session, id)
+        carrier = lists.delivery(session, id)["digest"]
+        if carrier is not None:
+            raise RuleRefused(f"delivery {id} is listed in the digest {carrier}: name that one")
 
 
 def _tries(rows: list[dict[str, object]]) -> Table:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    and_,
     bindparam,
     literal_column,
     null,
@@ -87,8 +88,7 @@ _UNCERTAIN = text("state = 'uncertain'")
 _CLAIMED = text("state = 'claimed'")
 _BATCHED = text("batch_id IS NOT NULL")
 _LISTED = text("carrier_id IS NOT NULL")
-# Mail that waits for the end of a day; queries use these very words.
-GATHERING = text("state = 'queued' AND channel = 'mail' AND lane_id IS NULL")
+_GATHERING = text("state = 'queued' AND channel = 'mail' AND lane_id IS NULL")
 _RELEASED = text("release_id IS NOT NULL")
 _HELD = text("state = 'held'")
 # Tried before and due again; queries use these very words, or the index does not serve them.
@@ -138,7 +138,7 @@ class Delivery(Base):
         Index("ix_delivery_lease", "lease_until", sqlite_where=_CLAIMED, postgresql_where=_CLAIMED),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_BATCHED, postgresql_where=_BATCHED),
         Index("ix_delivery_carrier", "carrier_id", "id", sqlite_where=_LISTED, postgresql_where=_LISTED),
-        Index("ix_delivery_gathering", "target_id", "id", sqlite_where=GATHERING, postgresql_where=GATHERING),
+        Index("ix_delivery_gathering", "target_id", "id", sqlite_where=_GATHERING, postgresql_where=_GATHERING),
         Index("ix_delivery_release", "release_id", sqlite_where=_RELEASED, postgresql_where=_RELEASED),
         Index("ix_delivery_uncertain", "id", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
         # What waits for a person, by reason, and what was put off: counted every half minute, so not by scanning.
@@ -185,6 +185,14 @@ class Delivery(Base):
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+
+
+# A letter that waits for the end of a day, in the words of the index.
+GATHERING = and_(
+    Delivery.state == literal_column("'queued'"),
+    Delivery.channel == literal_column("'mail'"),
+    Delivery.lane_id.is_(None),
+)
 
 
 class PetitionRun(Base):

@@ -14,7 +14,7 @@ from uamail.event import Fact
 from uamail.models import Action, ActionRevision, Appeal, Counter, Delivery, PetitionRun, Signer, Target, delivery
 from uamail.models.delivery import GATHERING, LEAVING, ROLL_MOST, RUN, SINGLE
 from uamail.models.sendable import free
-from uamail.pacing import local_day, this_day
+from uamail.pacing import local_day, next_day, this_day
 from uamail.pipeline.rolls import languages
 from uamail.vault import Keyring
 
@@ -35,6 +35,11 @@ def closing(target: Target, now: datetime) -> Closing:
     """The last day that is over where the target is, by its clocks."""
     until = this_day(now, target.zone)
     return Closing(target_id=target.id, day=local_day(now, target.zone) - timedelta(days=1), until=until)
+
+
+def closes_at(target: Target, now: datetime) -> datetime:
+    """When the target's present day is over."""
+    return next_day(now, target.zone)
 
 
 def gather(session: Session, *, keys: Keyring, rehearsal: bool, now: datetime, actor: str) -> int:
@@ -69,8 +74,8 @@ def close(session: Session, target: Target, *, keys: Keyring, rehearsal: bool, n
 
 
 def by_hand(target: Target, now: datetime) -> Closing:
-    """The present day, ended now."""
-    return Closing(target_id=target.id, day=local_day(now, target.zone), until=now)
+    """The present day, ended now: with what has come up to this instant."""
+    return Closing(target_id=target.id, day=local_day(now, target.zone), until=now + timedelta(microseconds=1))
 
 
 def _close(
@@ -97,7 +102,7 @@ def waiting(day: Closing, *, rehearsal: bool, now: datetime) -> list[ColumnEleme
     present = present.where(Appeal.id == Delivery.appeal_id, Signer.wrapped_key.is_not(None))
     mine = (GATHERING, Delivery.target_id == day.target_id, Delivery.appeal_id.is_not(None))
     when = (Delivery.created_at < day.until, Delivery.due_at <= now)
-    return [*mine, *when, *free(rehearsal=rehearsal, now=now), present.exists()]  # type: ignore[list-item]
+    return [*mine, *when, *free(rehearsal=rehearsal, now=now), present.exists()]
 
 
 def _waiting(session: Session, day: Closing, *, rehearsal: bool, now: datetime) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from uamail.actions import ua
 from uamail.errors import NotFound, RuleRefused
-from uamail.models import Action, ActionRevision
+from uamail.models import Action, ActionRevision, Target
 
 
 def action(session: Session, text: str) -> Action:
@@ -38,3 +38,13 @@ def revision(session: Session, action_id: int) -> ActionRevision:
         .order_by(ActionRevision.number.desc())
         .limit(1)
     ).scalar_one()
+
+
+def target(session: Session, action: Action, key: str) -> Target:
+    """A target as the newest revision of an action has it. Raises NotFound with what there is."""
+    query = select(Target).where(Target.revision_id == revision(session, action.id).id).order_by(Target.position)
+    targets = session.execute(query).scalars().all()
+    for one in targets:
+        if one.key == key:
+            return one
+    raise NotFound(f"action {action.key} has no target {key}; it has {', '.join(one.key for one in targets)}")
