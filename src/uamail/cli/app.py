@@ -30,6 +30,7 @@ from uamail.cli import (
     status,
     stop,
     suppression,
+    target,
     work,
 )
 from uamail.cli.desk import err
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command("init")(home.init)
 app.command("demo")(demo.demo)
 app.add_typer(action.app, name="action")
+app.add_typer(target.app, name="target")
 app.add_typer(appeals.app, name="appeals")
 app.command("forecast")(status.forecast)
 app.add_typer(release.app, name="release")

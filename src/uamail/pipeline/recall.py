@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session, aliased
 
 from uamail.errors import NotFound, RuleRefused
 from uamail.event import Event, excerpt
-from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold, appeal, audit, delivery
+from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold, Target, appeal, audit, delivery
 from uamail.models.base import insert_missing
 from uamail.models.delivery import AT_REST, LETTERS, UNSENT
 from uamail.pipeline import rebuilding
+from uamail.pipeline.unbatching import unbatch
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,11 @@ def sweep(session: Session, *, now: datetime, actor: str) -> int:
     later = select(newer.id).where(newer.action_id == ActionRevision.action_id, newer.id > ActionRevision.id).exists()
     # What a person has let go in its old wording stays free.
     again = queued.where(Delivery.attempts > 0, ~Delivery.cleared)
+    old = select(Target.id).where(Target.id == Delivery.target_id)
     for some in _thousands(session.execute(select(ActionRevision.id).where(later)).scalars().all()):
-        done += _hold(session, again.where(Delivery.revision_id.in_(some)), "queued", "revised", now=now, actor=actor)
+        # Unless a person has redirected it to its target as it is today.
+        stale = again.where(Delivery.revision_id.in_(some), old.where(Target.revision_id.in_(some)).exists())
+        done += _hold(session, stale, "queued", "revised", now=now, actor=actor)
     return done
 
 
@@ -119,7 +123,7 @@ def _hold_unsent(
     gathered = letters.join(Batch, Batch.id == Delivery.batch_id).where(
         Delivery.state == "batched", Batch.state == "open"
     )
-    held += _unbatch(session, gathered, reason=reason, now=now, actor=actor)
+    held += unbatch(session, gathered, to="held", now=now, actor=actor, reason=reason)
     return Recalled(held, recall_list(session, action_id))
 
 
@@ -127,21 +131,6 @@ def _hold(session: Session, query: Select[Any], from_: str, reason: str, *, now:
     ids = session.execute(query).scalars().all()
     facts = {"reason": reason}
     return len(delivery.move(session, ids, from_=from_, to="held", now=now, actor=actor, facts=facts, reason=reason))
-
-
-def _unbatch(session: Session, query: Select[Any], *, reason: str, now: datetime, actor: str) -> int:
-    """Hold letters of open batches, whose counts follow."""
-    ids = session.execute(query).scalars().all()
-    counts = session.execute(
-        select(Delivery.batch_id, func.count()).where(Delivery.id.in_(ids)).group_by(Delivery.batch_id)
-    ).all()
-    for batch_id, n in counts:
-        session.execute(update(Batch).where(Batch.id == batch_id).values(pieces=Batch.pieces - n))
-    facts = {"reason": reason}
-    moved = delivery.move(
-        session, ids, from_="batched", to="held", now=now, actor=actor, facts=facts, batch_id=None, reason=reason
-    )
-    return len(moved)
 
 
 def _unlist(session: Session, appeal_ids: Sequence[int], *, now: datetime, actor: str) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import NotFound, RuleRefused
 from uamail.event import Event, Fact
-from uamail.models import Action, ActionRevision, Batch, Delivery, Release, appeal, audit, batch, delivery
+from uamail.models import Action, ActionRevision, Batch, Delivery, Release, Target, appeal, audit, batch, delivery
 from uamail.models.delivery import LETTERS
 
 
@@ -45,9 +45,11 @@ def run_of(session: Session, action: Action, *, channel: str, late: bool) -> Run
         .order_by(ActionRevision.number.desc())
         .limit(1)
     ).scalar_one()
+    targets = select(Target.id).where(Target.revision_id == revision_id)
     chosen = (
         Delivery.action_id == action.id,
-        Delivery.revision_id == revision_id,
+        # What was redirected goes to a target of the newest revision, in the words that were signed.
+        or_(Delivery.revision_id == revision_id, Delivery.target_id.in_(targets)),
         Delivery.channel == channel,
         Delivery.kind.in_(LETTERS),
         # What a digest lists goes with it.
