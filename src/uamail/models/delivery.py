@@ -335,7 +335,8 @@ def _carry(
         listed = session.execute(_updating(*chosen, values=values)).all()
         if listed:
             _noted(session, listed, from_=before, to=after)
-            event = Event(f"delivery:{after}", now, actor, {"from": before, "digest": carrier})
+            facts: dict[str, Fact] = {"from": before, "digest": carrier}
+            event = Event(f"delivery:{after}", now, actor, facts)
             audit.record_set(session, event, "delivery", [row.id for row in listed])
 
 
