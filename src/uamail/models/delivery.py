@@ -279,7 +279,8 @@ def move(
     if moved:
         event = Event(f"delivery:{to}", now, actor, {"from": from_, **(facts or {})})
         audit.record_set(session, event, "delivery", moved)
-    _carry(session, rows, from_=from_, to=to, reason=columns.get("reason"), now=now, actor=actor)
+    runs = [row.id for row in rows if row.kind == RUN]
+    _carry(session, runs, from_=from_, to=to, reason=columns.get("reason"), now=now, actor=actor)
     return moved
 
 
@@ -307,7 +308,7 @@ def move_each(
         _mark_appeals(session, [(row[2], row[5]) for row in rows], from_=from_, to=to)
         own = {row[0]: {"from": from_, **facts[row[0]]} for row in rows}
         audit.record_each(session, f"delivery:{to}", "delivery", own, at=now, actor=actor)
-        _carry(session, rows, from_=from_, to=to, reason=None, now=now, actor=actor)
+        _carry(session, [row[0] for row in rows if row[2] == RUN], from_=from_, to=to, now=now, actor=actor)
 
 
 def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: datetime, **columns: Any) -> list[Any]:
@@ -325,11 +326,18 @@ def _moved(session: Session, ids: Iterable[int], *, from_: str, to: str, now: da
 
 
 def _carry(
-    session: Session, rows: Sequence[Any], *, from_: str, to: str, reason: str | None, now: datetime, actor: str
+    session: Session,
+    carriers: Sequence[int],
+    *,
+    from_: str,
+    to: str,
+    reason: str | None = None,
+    now: datetime,
+    actor: str,
 ) -> None:
     """What happened to a run's mail happened to every letter that it lists: they follow it, with an event a mail."""
     before, after = _listed_as(from_), _listed_as(to)
-    for carrier in (row.id for row in rows if row.kind == RUN and before != after):
+    for carrier in carriers if before != after else ():
         values = {"reason": reason, "note": None, "state": after, "changed_at": now}
         chosen = (Delivery.carrier_id == carrier, Delivery.state == before)
         listed = session.execute(_updating(*chosen, values=values)).all()

@@ -10,11 +10,12 @@ from sqlalchemy import update
 
 from tests.support import oracle
 from tests.support.databases import many_writers
-from tests.support.world import NOW, World, events, listing, result
+from tests.support.world import NOW, World, events, listing, result, terms
 from uamail.errors import RuleRefused
 from uamail.installation import Installation
-from uamail.models import Appeal, Delivery, PetitionRun, Signer, Target
-from uamail.pipeline import confirmation, gathering, outcomes, recall
+from uamail.models import Appeal, Delivery, PetitionRun, Signer, Target, delivery
+from uamail.pipeline import confirmation, dispatch, gathering, outcomes, recall, receipts
+from uamail.pipeline.bounces import paper
 from uamail.queries import digests, evidence, finding
 from uamail.queries import forecast as forecasts
 from uamail.queries import status as statuses
@@ -429,3 +430,61 @@ def test_two_ticks_close_a_day_once(day: World) -> None:
     assert {one.carrier_id for one in day.deliveries(*LISTED)} == {made.id}
     assert faults(day) == {}
     assert made.created_at > NOW
+
+
+def test_worker_is_told_of_a_withdrawal(day: World) -> None:
+    [gone, *_] = day.letters(3)
+    over(day)
+    claims = day.claim()
+    with day.inst.db.reading() as session:
+        before = dispatch.stopped(session, claims, terms=terms(), now=day.now)
+    withdraw(day, gone)
+    with day.inst.db.reading() as session:
+        after = dispatch.stopped(session, claims, terms=terms(), now=day.now)
+
+    assert before == set()
+    assert after == {claims[0].delivery_id}
+
+
+def test_receipt_says_how_many_signed_with_them(day: World) -> None:
+    day.publish(replace(listing(), targets=listing().targets[:1]))
+    [first, *_] = day.letters(3, language="en")
+    over(day)
+    settle(day)
+    with day.scope() as session:
+        confirmation.confirm(session, keys=day.inst.keys, **day.when)
+    [receipt] = day.deliveries(Delivery.kind == "receipt", Delivery.appeal_id == first)
+    with day.inst.db.reading() as session:
+        [notice] = receipts.notices(session, [receipt.id])
+
+    told = receipts.tell(notice, keys=day.inst.keys)
+
+    assert "accepted by the mail server (it went in one mail with 3 signatures, yours among them)" in told.words.text
+
+
+def test_bounced_digest_goes_on_paper_letter_by_letter(day: World) -> None:
+    day.letters(3)
+    made = over(day)
+    settle(day)
+    with day.scope() as session:
+        delivery.move(session, [made.id], from_="accepted", to="bounced", **day.when)
+        done = paper.on_paper(session, day.action_id, "zhen-shiyin", **day.when)
+
+    printed = day.deliveries(PRESIDENT, Delivery.channel == "print")
+    assert done == 3
+    assert {one.appeal_id for one in printed} == {one.appeal_id for one in day.deliveries(*LISTED)}
+    assert balanced(day).balanced
+
+
+def test_held_digest_on_paper_is_not_mailed_as_well(day: World) -> None:
+    day.letters(3)
+    made = over(day)
+    with day.scope() as session:
+        delivery.move(session, [made.id], from_="queued", to="held", reason="bounced", **day.when)
+        paper.on_paper(session, day.action_id, "zhen-shiyin", **day.when)
+        recall.unhold(session, [made.id], **day.when)
+    day.gather()
+
+    assert day.states(PRESIDENT, Delivery.channel == "mail", Delivery.kind == "appeal") == {"cancelled": 3}
+    assert day.delivery(made.id).state == "cancelled"
+    assert day.claim() == ()

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Connection, event, text, update
 
 from tests.support.databases import once
-from tests.support.world import RULES, World, terms
+from tests.support.world import RULES, World, listing, terms
 from uamail.models import Action
-from uamail.pipeline import batching, confirmation, dispatch, recall, rescue, routing
+from uamail.pipeline import batching, confirmation, dispatch, gathering, recall, rescue, routing
 
 ROOMS: dict[str, Callable[[Any, World], object]] = {
     "routing": lambda session, world: routing.route(session, keys=world.inst.keys, **world.when),
@@ -18,6 +18,7 @@ ROOMS: dict[str, Callable[[Any, World], object]] = {
     "rescue": lambda session, world: rescue.lapsed(
         session, fence=world.inst.fence, rules=world.inst.rescue_rules, **world.when
     ),
+    "gathering": lambda session, world: gathering.gather(session, keys=world.inst.keys, rehearsal=True, **world.when),
     "batching": lambda session, world: batching.collect(session, rules=RULES, **world.when),
     "confirmation": lambda session, world: confirmation.confirm(session, keys=world.inst.keys, **world.when),
     "idleness of mail": lambda session, world: dispatch.unfinished(session, terms=terms(), now=world.now),
@@ -56,6 +57,21 @@ def test_quiet_room_reads_no_whole_table(world: World, room: str) -> None:
         session.execute(text("UPDATE appeal SET touched = false, watched = false"))
 
     found = plans(world, room)
+
+    scans = [step for step in found if step.startswith(("SCAN delivery", "SCAN appeal")) and "USING" not in step]
+    assert found
+    assert scans == []
+
+
+@once
+@pytest.mark.parametrize("days", [0, 1])
+def test_closing_a_day_reads_who_waits(world: World, days: int) -> None:
+    """On the day that closes, and on every tick after it."""
+    world.publish(listing())
+    world.letters(2)
+    world.later(days=days)
+
+    found = plans(world, "gathering")
 
     scans = [step for step in found if step.startswith(("SCAN delivery", "SCAN appeal")) and "USING" not in step]
     assert found
