@@ -26,9 +26,11 @@ from uamail.models import (
 from uamail.models.base import insert_missing
 from uamail.models.delivery import LETTERS, UNSENT
 from uamail.pipeline import rebuilding
+from uamail.pipeline.unbatching import unlist
 
 # The files of these still hold the letter, and somebody may hold the paper.
 _BEYOND = ("sealed", "released", "printed", "posted")
+_LISTED = Delivery.carrier_id.is_not(None)
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,13 @@ def _stop(session: Session, letters: Sequence[int], *, now: datetime, actor: str
     for state in UNSENT:
         delivery.move(session, _in(session, letters, state), from_=state, to="withdrawn", now=now, actor=actor)
     rebuilding.take_out(session, _in(session, letters, "batched"), now=now, actor=actor)
+    unlist(session, _in(session, letters, "batched"), now=now, actor=actor)
     under_way = _in(session, letters, "claimed")
     laid_out = select(Delivery.id).join(Batch, Batch.id == Delivery.batch_id)
     laid_out = laid_out.where(Delivery.id.in_(letters), Delivery.state == "batched", Batch.state == "sealed")
+    # What is still listed is listed in a digest that a worker has in hand.
+    listed = select(Delivery.id).where(Delivery.id.in_(_in(session, letters, "batched")), _LISTED)
+    under_way = [*under_way, *session.execute(listed).scalars()]
     if under_way or session.execute(laid_out.limit(1)).first() is not None:
         raise RuleRefused("a letter of theirs is being sent or laid out at this moment: try again in a minute")
 
@@ -130,7 +136,9 @@ def _forget(session: Session, letters: Sequence[int], signer_ids: Sequence[int])
     """What their keys sealed could not be opened any more; it goes all the same, and so does what may quote them."""
     told = {"opening": None, "reply_text": None}
     session.execute(_quietly(update(Attempt).where(Attempt.delivery_id.in_(letters)).values(**told)))
-    mine = (Incoming.signer_id.in_(signer_ids)) | (Incoming.delivery_id.in_(letters))
+    # An answer to a digest may quote everybody that it listed.
+    digests = select(Delivery.carrier_id).where(Delivery.id.in_(letters), _LISTED)
+    mine = Incoming.signer_id.in_(signer_ids) | Incoming.delivery_id.in_(letters) | Incoming.delivery_id.in_(digests)
     session.execute(_quietly(update(Incoming).where(mine).values(box=None, diagnostic=None)))
     session.execute(_quietly(delete(VaultItem).where(VaultItem.signer_id.in_(signer_ids))))
 

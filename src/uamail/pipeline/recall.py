@@ -14,7 +14,7 @@ from uamail.models import Action, ActionRevision, Appeal, Batch, Delivery, Hold,
 from uamail.models.base import insert_missing
 from uamail.models.delivery import AT_REST, LETTERS, UNSENT
 from uamail.pipeline import rebuilding
-from uamail.pipeline.unbatching import unbatch
+from uamail.pipeline.unbatching import unbatch, unlist
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def _sweep_withdrawn(session: Session, *, now: datetime, actor: str) -> int:
         letters = select(Delivery.id).where(Delivery.appeal_id.in_(some), Delivery.kind.in_(LETTERS))
         back = session.execute(letters.where(Delivery.state == "queued")).scalars().all()
         done += len(delivery.move(session, back, from_="queued", to="withdrawn", now=now, actor=actor))
-        done += _unlist(session, some, now=now, actor=actor)
+        listed = session.execute(letters.where(Delivery.state == "batched")).scalars().all()
+        done += unlist(session, listed, now=now, actor=actor)
         moving = letters.where(Delivery.state.not_in(AT_REST)).with_only_columns(Delivery.appeal_id)
         quiet = update(Appeal).where(Appeal.id.in_(some), Appeal.id.not_in(moving)).values(watched=False)
         session.execute(quiet.execution_options(synchronize_session=False))
@@ -131,17 +132,6 @@ def _hold(session: Session, query: Select[Any], from_: str, reason: str, *, now:
     ids = session.execute(query).scalars().all()
     facts = {"reason": reason}
     return len(delivery.move(session, ids, from_=from_, to="held", now=now, actor=actor, facts=facts, reason=reason))
-
-
-def _unlist(session: Session, appeal_ids: Sequence[int], *, now: datetime, actor: str) -> int:
-    """Take letters of these appeals out of digests that nobody has in hand: a digest is written when it is claimed."""
-    listed = select(Delivery.id).where(Delivery.appeal_id.in_(appeal_ids), Delivery.state == "batched")
-    carriers = select(Delivery.carrier_id).where(Delivery.appeal_id.in_(appeal_ids), Delivery.carrier_id.is_not(None))
-    free = select(Delivery.id).where(Delivery.id.in_(carriers), Delivery.state == "queued").order_by(Delivery.id)
-    # Locked first: a claim under way ends before, or sees who has gone.
-    locked = session.execute(free.with_for_update()).scalars().all()
-    ids = session.execute(listed.where(Delivery.carrier_id.in_(locked))).scalars().all() if locked else []
-    return len(delivery.move(session, ids, from_="batched", to="withdrawn", now=now, actor=actor))
 
 
 def recall_list(session: Session, action_id: int) -> tuple[tuple[str, str, int], ...]:
@@ -172,7 +162,7 @@ def withdraw(session: Session, appeal_id: int, *, now: datetime, actor: str) -> 
         moved += len(delivery.move(session, ids, from_=state, to="withdrawn", now=now, actor=actor))
     gathered = session.execute(mine.where(Delivery.state == "batched")).scalars().all()
     moved += rebuilding.take_out(session, gathered, now=now, actor=actor).letters
-    moved += _unlist(session, [appeal_id], now=now, actor=actor)
+    moved += unlist(session, gathered, now=now, actor=actor)
     appeal.touch(session, [appeal_id])
     rows = session.execute(
         select(Batch)

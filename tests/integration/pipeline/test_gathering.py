@@ -14,8 +14,9 @@ from tests.support.world import NOW, World, events, listing, result, terms
 from uamail.errors import RuleRefused
 from uamail.installation import Installation
 from uamail.models import Appeal, Delivery, PetitionRun, Signer, Target, delivery
-from uamail.pipeline import confirmation, dispatch, gathering, outcomes, recall, receipts
+from uamail.pipeline import confirmation, dispatch, erasing, gathering, outcomes, recall, receipts, rolls, sending
 from uamail.pipeline.bounces import paper
+from uamail.pipeline.claim import Finished
 from uamail.queries import digests, evidence, finding
 from uamail.queries import forecast as forecasts
 from uamail.queries import status as statuses
@@ -488,3 +489,55 @@ def test_held_digest_on_paper_is_not_mailed_as_well(day: World) -> None:
     assert day.states(PRESIDENT, Delivery.channel == "mail", Delivery.kind == "appeal") == {"cancelled": 3}
     assert day.delivery(made.id).state == "cancelled"
     assert day.claim() == ()
+
+
+def signer_of(world: World, appeal_id: int) -> int:
+    with world.inst.db.reading() as session:
+        return session.get_one(Appeal, appeal_id).signer_id
+
+
+def erase(world: World, signer_id: int) -> None:
+    with world.scope() as session:
+        erasing.erase(session, [signer_id], **world.when)
+
+
+def test_erased_after_the_close_leaves_the_list(day: World) -> None:
+    [gone, *_] = day.letters(3)
+    made = over(day)
+    erase(day, signer_of(day, gone))
+
+    with day.inst.db.reading() as session:
+        [roll] = rolls.rolls(session, [made.id])
+    assert (len(roll.listings), roll.total) == (2, 2)
+    settle(day)
+    assert day.states(*LISTED) == {"accepted": 2, "withdrawn": 1}
+    assert faults(day) == {}
+
+
+def test_erasing_waits_for_a_digest_in_hand(day: World) -> None:
+    [gone, *_] = day.letters(3)
+    over(day)
+    [claim] = day.claim()
+    person = signer_of(day, gone)
+
+    with pytest.raises(RuleRefused, match="try again"):
+        erase(day, person)
+    day.finish(result(claim, "accepted", "250 2.0.0 ok"))
+    erase(day, person)
+    assert day.states(*LISTED) == {"accepted": 3}
+
+
+def test_digest_of_somebody_erased_is_not_written(day: World) -> None:
+    """The last line of defence: whoever is listed without a key keeps the mail in the house."""
+    [gone, *_] = day.letters(2)
+    made = over(day)
+    with day.scope() as session:
+        session.execute(update(Signer).where(Signer.id == signer_of(day, gone)).values(wrapped_key=None))
+    [claim] = day.claim()
+    with day.inst.db.reading() as session:
+        [roll] = rolls.rolls(session, [made.id])
+
+    found = sending.prepared(claim, roll, house=day.inst.house, relay="main", now=day.now)
+
+    assert isinstance(found, Finished)
+    assert (found.hold, found.outcome.kind) == ("unwritable", "unsent")
