@@ -1,5 +1,6 @@
 """`uamail receipt show`: what a supporter's letters said and what became of them."""
 
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -8,6 +9,8 @@ from sqlalchemy import select
 from uamail import db
 from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table
 from uamail.event import Event
+from uamail.letters.person import lower
+from uamail.letters.roll import MOST_SHOWN
 from uamail.models import Delivery, audit
 from uamail.models.delivery import LETTERS
 from uamail.pipeline import writing
@@ -35,6 +38,10 @@ def show_(appeal: Id, home: HomeOption, as_json: JsonOption = False) -> None:
 
 
 def _letter(keys: Any, brief: writing.Brief, row: dict[str, Any]) -> dict[str, Any]:
+    if row["digest"] is not None:
+        # In a list nobody shows more than that, whatever the target's cap.
+        target = {**brief.target, "cap": lower(brief.target["cap"], MOST_SHOWN)}
+        brief = replace(brief, target=target)
     letter, _ = writing.write(brief, key=keys.unwrap(brief.wrapped_key))
     parts = (letter.salutation, *letter.paragraphs, *letter.demands, letter.closing, *letter.signature)
     return {
@@ -43,6 +50,7 @@ def _letter(keys: Any, brief: writing.Brief, row: dict[str, Any]) -> dict[str, A
         "state": row["state"],
         "reason": row["reason"],
         "batch": row["batch"],
+        "digest": row["digest"],
         "language": letter.language,
         "subject": letter.subject,
         "text": "\n\n".join(part for part in parts if part),
@@ -50,5 +58,5 @@ def _letter(keys: Any, brief: writing.Brief, row: dict[str, Any]) -> dict[str, A
 
 
 def _table(appeal: Id, letters: list[dict[str, Any]]) -> Any:
-    columns = ("target", "channel", "state", "reason", "batch", "language", "subject")
+    columns = ("target", "channel", "state", "reason", "batch", "digest", "language", "subject")
     return table(f"appeal {appeal}", columns, [tuple(one[column] for column in columns) for one in letters])

@@ -31,9 +31,11 @@ def choose(session: Session, action: Action, *, most: int) -> Parts:
         order_by=Delivery.id,
     )
     mine = (Delivery.action_id == action.id, Delivery.channel == "mail", Delivery.state.in_(_SHOWN))
+    # What a digest lists is shown in it.
+    single = Delivery.carrier_id.is_(None)
     # Who did not agree to have a letter sent has not agreed to have it sent to a tester either.
     agreed = func.coalesce(Delivery.reason, "") != "consent"
-    ranked = select(Delivery.id, Delivery.kind, place.label("place")).where(*mine, agreed).subquery()
+    ranked = select(Delivery.id, Delivery.kind, place.label("place")).where(*mine, single, agreed).subquery()
     rows = session.execute(select(ranked.c.id, ranked.c.kind).where(ranked.c.place <= most).order_by(ranked.c.id)).all()
     return Parts(
         letters=tuple(row.id for row in rows if row.kind in LETTERS),

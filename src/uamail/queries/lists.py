@@ -48,7 +48,15 @@ def action(session: Session, one: Action) -> dict[str, Any]:
         "closed_reason": one.closed_reason,
         "deadline": _stamp(newest.deadline_at),
         "targets": [
-            {"id": t.key, "kind": t.kind, "name": t.name, "channels": t.channels, "email": t.email, "fax": t.fax}
+            {
+                "id": t.key,
+                "kind": t.kind,
+                "name": t.name,
+                "channels": t.channels,
+                "mail": t.mail,
+                "email": t.email,
+                "fax": t.fax,
+            }
             for t in targets
         ],
     }

@@ -128,6 +128,8 @@ def _uncertain(session: Session, limits: Limits, now: datetime) -> Iterator[Sigh
         Delivery.state == "uncertain",
         Delivery.kind.in_(LETTERS),
         Delivery.changed_at <= now - limits.uncertain,
+        # What a digest lists waits for the digest.
+        Delivery.carrier_id.is_(None),
     )
     return _letters(session, "uncertain", *mine)
 

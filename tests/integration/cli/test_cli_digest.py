@@ -69,6 +69,21 @@ def test_listed_letter_names_its_digest(daily: Desk, world: World) -> None:
     assert daily.ask("delivery", "show", first.id)["digest"] == first.carrier_id
 
 
+def test_receipt_shows_what_the_list_shows(desk: Desk, world: World) -> None:
+    world.publish(listing(disclosure="address"))
+    [appeal] = world.letters(1, disclosure="address", language="en")
+    desk.ask("digest", "close", "99/26", "zhen-shiyin")
+
+    letters = desk.ask("receipt", "show", appeal)["letters"]
+
+    by_target = {one["target"]: one for one in letters}
+    [carrier] = world.deliveries(Delivery.kind == "petition")
+    assert by_target["zhen-shiyin"]["digest"] == carrier.id
+    assert by_target["jia-yucun"]["digest"] is None
+    assert "Beispielweg" not in by_target["zhen-shiyin"]["text"]
+    assert "Zürich" in by_target["zhen-shiyin"]["text"]
+
+
 def test_status_counts_digests_apart(daily: Desk) -> None:
     daily.ask("digest", "close", "99/26", "zhen-shiyin")
 
