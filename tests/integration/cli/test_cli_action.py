@@ -50,7 +50,7 @@ def test_list_and_show_agree(office: Desk) -> None:
 
     assert listed == [shown]
     assert shown["status"] == "open"
-    assert {"id", "kind", "name", "channels", "email", "fax"} == set(shown["targets"][0])
+    assert {"id", "kind", "name", "channels", "mail", "email", "fax"} == set(shown["targets"][0])
 
 
 @pytest.mark.parametrize("words", ["99/26", "099/26", "UA 99/26", "99/26-1", "XX 99/0001/2026"])
