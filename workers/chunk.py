@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from uamail import db, timing
 from uamail.installation import Installation
+from uamail.killpoint import killpoint
 from uamail.mail.dkim import Signer
 from uamail.mail.relay import Relay
 from uamail.models.delivery import RUN, SINGLE, SUPPORTER
@@ -38,8 +39,10 @@ def relay(inst: Installation, lane_id: int) -> tuple[Relay | None, datetime | No
 
 def claim(inst: Installation, lane_id: int, over: Relay, worker: str) -> tuple[dispatch.Claimed, Sources, datetime]:
     """Claims, committed, and what their letters are made of."""
+    killpoint("before-lease")
     with timing.timed("claim"), inst.db.scope() as session:
         claimed = dispatch.claim(session, lane_id, terms=inst.terms_over(over), worker=worker, now=db.now(session))
+    killpoint("after-lease")
     with inst.db.reading() as session:
         now = db.now(session)
         letters = [one.delivery_id for one in claimed.claims if one.kind in SINGLE]
@@ -107,6 +110,9 @@ def record(inst: Installation, results: Sequence[Finished]) -> None:
 
 
 def _commit(inst: Installation, results: Sequence[Finished]) -> None:
+    killpoint("before-outcome")
     with timing.timed("commit"), inst.db.scope() as session:
         now = db.now(session)
         outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=worker_name())
+        killpoint("in-outcome")
+    killpoint("after-outcome")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Ticks in a row that may fail, about a second apart, before a process says that its database is gone.
 MOST_FAILURES = 60
+# Milliseconds after which an idle thread sees that it is to stop; dramatiq's own second is a second more at every end.
+LOOK = 200
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     work = installation().settings.work
     ours, desk = schedule.Schedule(), alerts.Desk()
-    worker = Worker(broker, worker_threads=work.threads)
+    worker = Worker(broker, worker_threads=work.threads, worker_timeout=LOOK)
     try:
         ours.guard()
         desk.start()

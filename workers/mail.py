@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.journal import Journal
+from uamail.killpoint import killpoint
 from uamail.mail.transport import Transport
 from uamail.pipeline import dispatch, outcomes
 from workers import chunk
@@ -52,6 +53,7 @@ _desks: dict[int, _Desk] = {}
 async def drain(lane_id: int) -> None:
     """The token."""
     await work(lane_id)
+    killpoint("before-ack")
 
 
 async def work(lane_id: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from uamail import db, timing
 from uamail.errors import RuleRefused, UamailError
+from uamail.killpoint import killpoint
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
 from uamail.pipeline import (
@@ -86,6 +87,7 @@ class Schedule:
         if signed is not None:
             _keep(signed)
         for lane in lanes:
+            killpoint("before-nudge")
             drain.send(lane)
         if waiting:
             render.send()
@@ -137,6 +139,7 @@ def _rescue() -> None:
         for name, book in books:
             with inst.db.scope() as session:
                 rescue.dead(session, name, book, rules=inst.rescue_rules, **_when(session))
+            killpoint("after-rescue")
 
 
 def _keep(signed: Checkpoint) -> None:

@@ -5,10 +5,12 @@ from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from uamail import db
 from uamail.installation import Installation
 from uamail.ledger.checkpoint import open_note
 from uamail.ledger.verify import verify
@@ -26,6 +28,8 @@ from uamail.models import (
 )
 from uamail.models.audit import spans_hash
 from uamail.models.delivery import LEAVING, MOVES, SINGLE, SUPPORTER
+from uamail.pipeline import confirmation, dispatch
+from uamail.pipeline.dispatch import Terms
 
 ROUTED = ("queued", "held", "suppressed")
 
@@ -207,3 +211,18 @@ def unsequenced(inst: Installation) -> int:
             .outerjoin(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
             .where(AuditLeaf.event_id.is_(None))
         ).scalar_one()
+
+
+def quiet(inst: Installation) -> bool:
+    """Whether everything that happens by itself, on a relay of this machine without limits, has happened."""
+    terms = Terms(relay="main", rehearsal=True, rates=None, lease=timedelta(minutes=2), most=50)
+    with inst.db.reading() as session:
+        mail = dispatch.unfinished(session, terms=terms, now=db.now(session))
+        busy = mail or confirmation.unfinished(session)
+    return not busy and unsequenced(inst) == 0
+
+
+def flagged(inst: Installation) -> int:
+    """How many tries have ended as uncertain, those of letters that were settled or sent again meanwhile too."""
+    with inst.db.reading() as session:
+        return session.execute(select(func.count()).where(Attempt.outcome == "uncertain")).scalar_one()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from uamail.installation import Installation
@@ -32,11 +32,66 @@ def environment(inst: Installation, port: int, changes: Mapping[str, str]) -> di
     return {**plain, **QUICK, **home, **changes}
 
 
-class Process:
-    """One worker process; its output goes to a file beside the home."""
+class Running:
+    """A process with a session of its own; its output goes to a file."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it lives."""
+        raise NotImplementedError
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, at most so long."""
+        raise NotImplementedError
+
+    @property
+    def stands(self) -> bool:
+        """Whether it, or a process that it started, stands still at a kill point."""
+        return any(map(_stopped, self._family()))
+
+    def go_on(self) -> None:
+        """Let go on what stands still."""
+        for pid in filter(_stopped, self._family()):
+            os.kill(pid, signal.SIGCONT)
+
+    def _family(self) -> list[int]:
+        return [self.pid, *_children(self.pid)]
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code. Raises TimeoutError, with what it printed."""
+        self.join(seconds)
+        if self.code is None:
+            raise TimeoutError(f"alive after {seconds} s: {self.said()}")
+        return self.code
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to the process and to whatever it started."""
+        if self.code is None:
+            with suppress(ProcessLookupError):  # it has no session yet
+                os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.wait(10)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
+
+
+class Process(Running):
+    """One worker process of a command."""
 
     def __init__(self, command: list[str], env: Mapping[str, str], log: Path) -> None:
-        self.log = log
+        super().__init__(log)
         with log.open("ab") as file:
             # A session of its own: dramatiq's command line has children, which must go with it.
             self._child = subprocess.Popen(command, env=env, stdout=file, stderr=file, start_new_session=True)
@@ -49,25 +104,22 @@ class Process:
     def code(self) -> int | None:
         return self._child.poll()
 
-    def wait(self, seconds: float) -> int:
-        """Its exit code. Raises TimeoutExpired, with what it printed."""
-        try:
-            return self._child.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            error.add_note(self.said())
-            raise
+    def join(self, seconds: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
 
-    def terminate(self) -> None:
-        self._child.send_signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """SIGKILL to the process and to whatever it started."""
-        if self._child.poll() is None:
-            os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait(10)
+def _stopped(pid: int) -> bool:
+    """Whether a process was stopped (proc(5): the state follows the name in parentheses)."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return False
 
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")[-4000:]
+
+def _children(pid: int) -> list[int]:
+    with suppress(FileNotFoundError):
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -85,13 +137,18 @@ def embedded(inst: Installation, port: int, *, until_idle: bool = True, **change
     return Process(command, environment(inst, port, changes), inst.home.root / "worker.log")
 
 
-@contextmanager
-def dramatiq(inst: Installation, port: int, broker: str, *, n: int = 1, **changes: str) -> Iterator[list[Process]]:
-    """`n` workers of dramatiq's command line on a broker, killed when the block ends."""
+def distributed(inst: Installation, port: int, broker: str, *, log: str = "worker.log", **changes: str) -> Process:
+    """Start dramatiq's own command line on a broker."""
     command = [sys.executable, "-m", "dramatiq", "workers.mail", "workers.printing", "workers.schedule"]
     command += ["--processes", "1", "--threads", "2", "--worker-shutdown-timeout", "15000"]
     env = environment(inst, port, {"UAMAIL_BROKER__URL": broker, **changes})
-    made = [Process(command, env, inst.home.root / f"worker-{number}.log") for number in range(n)]
+    return Process(command, env, inst.home.root / log)
+
+
+@contextmanager
+def dramatiq(inst: Installation, port: int, broker: str, *, n: int = 1, **changes: str) -> Iterator[list[Process]]:
+    """`n` workers of dramatiq's command line on a broker, killed when the block ends."""
+    made = [distributed(inst, port, broker, log=f"worker-{number}.log", **changes) for number in range(n)]
     try:
         yield made
     finally:

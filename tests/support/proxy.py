@@ -21,12 +21,15 @@ class Plan:
 
     `cut_up` and `cut_down`: bytes from and to the client after which both sides are closed. `swallow`: whether the
     reply to the n-th final dot (from 0, over all connections) is kept back and the client cut off, after the server
-    has answered. `hole`: nothing is passed on, and nothing closed. `delay`: seconds before each piece is passed on.
+    has answered. `halve`: whether only half of the n-th content is passed on for now; the rest follows when it is let
+    go, or never when one side goes before. `hole`: nothing is passed on, and nothing closed. `delay`: seconds before
+    each piece is passed on.
     """
 
     cut_up: int | None = None
     cut_down: int | None = None
     swallow: Callable[[int], bool] = never
+    halve: Callable[[int], bool] = never
     hole: bool = False
     delay: float = 0.0
 
@@ -40,6 +43,8 @@ class Proxy:
         self.connections = 0
         self.dots = 0
         self.swallowed = 0
+        self.halved = 0
+        self._go = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._server: asyncio.Server | None = None
@@ -49,6 +54,14 @@ class Proxy:
         self._thread.start()
         self._run(self._listen())
         return self
+
+    @property
+    def released(self) -> bool:
+        return self._go.is_set()
+
+    def let_go(self) -> None:
+        """Pass on what was held back, in the middle of a content, from now on."""
+        self._go.set()
 
     def __exit__(self, *_: object) -> None:
         self._run(self._close())
@@ -115,13 +128,28 @@ class _Line:
             if not await self._pause() or self._muted:
                 continue
             data, full = self._cut("up", data, self._proxy.plan.cut_up)
-            writer.write(self._to_the_dot(data))
+            data, rest = self._to_the_dot(data)
+            writer.write(data)
             await writer.drain()
+            if rest and not await self._held(reader, writer, rest):
+                return
             if full:
                 return
         # The client has gone: what it sent last must still reach the server, and the server must have answered it.
         writer.write_eof()
         await asyncio.sleep(30)
+
+    async def _held(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rest: bytes) -> bool:
+        """Keep the rest back until it is let go; False when the client, or the server, has gone before."""
+        self._proxy.halved += 1
+        while not self._proxy.released:
+            # What the client says meanwhile is nothing: it waits for a reply.
+            if reader.at_eof() or writer.is_closing():
+                return False
+            await asyncio.sleep(0.005)
+        writer.write(rest)
+        await writer.drain()
+        return True
 
     async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -148,14 +176,18 @@ class _Line:
         self._passed[way] += len(kept)
         return kept, most is not None and self._passed[way] >= most
 
-    def _to_the_dot(self, data: bytes) -> bytes:
-        """All of it, or what ends with a final dot whose reply is to be kept back."""
-        seen, searched = self._tail + data, 0
+    def _to_the_dot(self, data: bytes) -> tuple[bytes, bytes]:
+        """All of it; or what ends with a dot whose reply is to be kept back; or two parts with a pause between."""
+        seen, searched, kept = self._tail + data, 0, len(self._tail)
         while (found := seen.find(_DOT, searched)) >= 0:
-            searched = found + len(_DOT)
+            begins, searched = max(searched, kept), found + len(_DOT)
             number, self._proxy.dots = self._proxy.dots, self._proxy.dots + 1
             if self._proxy.plan.swallow(number):
                 self._muted = True
-                return seen[len(self._tail) : searched]
+                return seen[kept:searched], b""
+            if self._proxy.plan.halve(number):
+                half = max(kept, (begins + found) // 2)
+                self._tail = b""
+                return seen[kept:half], seen[half:]
         self._tail = seen[max(searched, len(seen) - len(_DOT) + 1) :]
-        return data
+        return data, b""

@@ -12,6 +12,7 @@ from pathlib import Path
 from uamail.errors import RuleRefused
 from uamail.journal import head
 from uamail.journal.book import Answer
+from uamail.killpoint import killpoint
 
 # Bytes of one segment; a full one goes when everything in it is committed.
 SEGMENT = 4 << 20
@@ -124,6 +125,7 @@ class Journal:
             self._flushing = None
         if self._noted:
             self._write(b"")
+            killpoint("after-note")
 
     def _roll(self) -> None:
         old, self._segment = self._segment, self._next()

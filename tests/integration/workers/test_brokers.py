@@ -13,10 +13,9 @@ import redis
 
 from tests.support import oracle, processes, services
 from tests.support.databases import Templates
-from tests.support.world import World, bad_day, import_sample, mail_only, terms
+from tests.support.world import World, bad_day, import_sample, mail_only
 from uamail import installation
 from uamail.mail.sink import Sink, SinkThread
-from uamail.pipeline import confirmation, dispatch
 
 QUEUES = ("mail", "printing")
 
@@ -95,15 +94,6 @@ def signed(templates: Templates, tmp_path: Path) -> Iterator[World]:
     world.inst.close()
 
 
-def done(world: World) -> bool:
-    """Whether everything that happens by itself has happened."""
-    from uamail import db
-
-    with world.inst.db.reading() as session:
-        mail = dispatch.unfinished(session, terms=terms(), now=db.now(session))
-        return not (mail or confirmation.unfinished(session)) and oracle.unsequenced(world.inst) == 0
-
-
 def arrived(sink: Sink) -> list[str]:
     return [mail.message_id for mail in sink.received]
 
@@ -116,7 +106,7 @@ def test_wiped_broker_costs_no_letter(signed: World, broker: Broker) -> None:
     ):
         processes.until(lambda: len(sink.received) > 3)
         broker.wipe()
-        processes.until(lambda: done(signed), 90)
+        processes.until(lambda: oracle.quiet(signed.inst), 90)
         for one in workers:
             one.terminate()
         codes = [one.wait(30) for one in workers]
@@ -136,7 +126,7 @@ def test_killed_worker_is_replaced_by_another(signed: World, broker: Broker) -> 
             processes.until(lambda: len(sink.received) > 3)
             workers[0].kill()
         with processes.dramatiq(signed.inst, sink.port, broker.url):
-            processes.until(lambda: done(signed), 90)
+            processes.until(lambda: oracle.quiet(signed.inst), 90)
 
         verdict = oracle.judge(signed.inst, arrived(sink))
 
@@ -148,7 +138,7 @@ def test_killed_worker_is_replaced_by_another(signed: World, broker: Broker) -> 
 def test_late_and_doubled_nudges_change_nothing(signed: World, broker: Broker) -> None:
     with SinkThread() as sink:
         with processes.dramatiq(signed.inst, sink.port, broker.url):
-            processes.until(lambda: done(signed), 60)
+            processes.until(lambda: oracle.quiet(signed.inst), 60)
         before = len(sink.received)
         # A second worker finds the nudges that the killed one left, and all rows settled.
         with processes.dramatiq(signed.inst, sink.port, broker.url) as workers:

@@ -10,6 +10,7 @@ from typing import cast
 import aiosmtplib
 
 from uamail.errors import RelayError
+from uamail.killpoint import killpoint
 from uamail.mail.relay import Relay
 from uamail.mail.reply import Stage, scrub
 
@@ -74,7 +75,9 @@ def cipher(client: aiosmtplib.SMTP) -> str | None:
 def _steps(client: aiosmtplib.SMTP, relay: Relay) -> Iterator[tuple[Stage, Awaitable[object]]]:
     waits = relay.timeouts
     yield "connect", client.connect(timeout=waits.connect)
+    killpoint("connected")
     yield "helo", _greet(client)
+    killpoint("after-ehlo")
     if relay.tls == "starttls":
         yield "tls", client.starttls(timeout=waits.connect)
         yield "helo", _greet(client)  # RFC 3207 4.2: what was said in clear is forgotten

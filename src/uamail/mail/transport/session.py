@@ -10,6 +10,7 @@ from typing import Self
 
 from uamail import timing
 from uamail.errors import RelayError
+from uamail.killpoint import killpoint
 from uamail.mail.envelope import Outgoing
 from uamail.mail.relay import Relay
 from uamail.mail.transport.content import lines_of
@@ -88,6 +89,7 @@ class Session:
             if told is None:
                 following = self._send(message, feed)
                 told = await talk.finish(message)
+                killpoint("after-reply")
             # The next envelope travels while the outcome is kept, and keeping may have brought new messages.
             following = following or self._next(feed)
             await keep(told)
@@ -129,11 +131,13 @@ class Session:
         talk = self._talk
         if (told := talk.alone(message)) is not None:
             return told
+        killpoint("after-rcpt")
         try:
             await intent.begin(message.key)
         except Exception as error:
             self.failed = error
             return talk.silence(message, "data", f"the marker was not written ({type(error).__name__})")
+        killpoint("after-intent")
         return talk.silence(message, "data", NO_TIME) if self._clock() >= self._wire.ends else talk.alone(message)
 
     def _send(self, message: Outgoing, feed: Feed) -> Outgoing | None:
@@ -141,4 +145,5 @@ class Session:
         lines = lines_of(message)
         following = self._take(feed) if self._talk.ahead and len(lines) <= MOST_AHEAD else None
         self._talk.send(lines, following)
+        killpoint("after-dot")
         return following
