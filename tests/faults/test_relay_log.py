@@ -15,8 +15,7 @@ from sqlalchemy import select
 from tests.support import oracle, postfix, processes
 from tests.support.postfix import Postfix
 from tests.support.proxy import Plan, Proxy
-from tests.support.world import World, import_sample, mail_only
-from uamail.installation import Installation
+from tests.support.world import World, import_sample
 from uamail.models import AuditEvent, Delivery
 from uamail.models.delivery import LETTERS
 
@@ -32,13 +31,6 @@ OPEN = {"queued", "claimed", "uncertain"}
 def relay() -> Iterator[Postfix]:
     with postfix.running() as made:
         yield made
-
-
-@pytest.fixture
-def signed(home: Installation) -> World:
-    world = World(home)
-    world.publish(mail_only())
-    return world
 
 
 def following(relay: Postfix, **changes: str) -> dict[str, str]:

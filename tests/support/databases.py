@@ -52,11 +52,13 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"{self._url}/{database}"
 
-    def create(self, word: str) -> str:
+    def create(self, word: str, *, killed: bool = False) -> str:
+        """A new database; `killed`: of a server that will be."""
         made = name(word)
         self.run(f"CREATE DATABASE {made}")
-        # Nobody cuts this server's power: waiting for its disk at every commit would only cost time.
-        self.run(f"ALTER DATABASE {made} SET synchronous_commit = off")
+        # Nobody kills this server: waiting for its disk at every commit would only cost time.
+        if not killed:
+            self.run(f"ALTER DATABASE {made} SET synchronous_commit = off")
         return made
 
     def drop(self, database: str) -> None:
@@ -83,7 +85,7 @@ class Templates:
     def _copied(self, path: Path) -> str:
         if self._sqlite is None:
             made = self._folder / "template.db"
-            _migrate(f"sqlite:///{made}")
+            migrated(f"sqlite:///{made}")
             self._sqlite = made
         shutil.copyfile(self._sqlite, path)
         return f"sqlite:///{path}"
@@ -92,7 +94,7 @@ class Templates:
         server = self.server
         if self._postgres is None:
             self._postgres = server.create("main")
-            _migrate(server.url(self._postgres))
+            migrated(server.url(self._postgres))
         server.run(WIPE, database=self._postgres)
         return server.url(self._postgres)
 
@@ -113,7 +115,8 @@ class Templates:
             self.server.drop(self._postgres)
 
 
-def _migrate(url: str) -> None:
+def migrated(url: str) -> None:
+    """Bring an empty database to the newest schema."""
     database = Database(url)
     migrate.upgrade(database)
     database.close()

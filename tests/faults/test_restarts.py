@@ -1,0 +1,126 @@
+"""Servers that go down and come back, with the settings as they are shipped: how soon letters flow again."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.support import forked, oracle, processes, servers
+from tests.support.databases import Postgres, migrated
+from tests.support.forked import Relay
+from tests.support.processes import Running
+from tests.support.servers import Cluster
+from tests.support.world import World, mail_only
+from uamail import installation
+from uamail.mail.faults import Fault, Faults, Rule
+from uamail.models import Attempt, Delivery
+
+SLOW = Faults((Rule(Fault("body", "delay", seconds=0.1)),))
+# Everything that decides how soon is as shipped; but small claims, so that new ones are needed all the time.
+SHIPPED = {
+    **dict.fromkeys((key for key in processes.QUICK if "WORK" in key), ""),
+    "UAMAIL_WORK__CLAIM": "10",
+    # Of letters on their way in a worker that lives on, nobody knows before their lease is over.
+    "UAMAIL_WORK__LEASE_SECONDS": "10",
+}
+LETTERS = 60
+CONNECTIONS = 4
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with servers.postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def hosted(cluster: Cluster, tmp_path: Path) -> Iterator[World]:
+    """A world on the cluster, with letters to send."""
+    with hosted_by(Postgres(cluster.url), tmp_path) as world:
+        world.letters(LETTERS)
+        yield world
+
+
+@contextmanager
+def hosted_by(server: Postgres, folder: Path) -> Iterator[World]:
+    name = server.create("own", killed=True)
+    migrated(server.url(name))
+    root = folder / "home"
+    root.mkdir(mode=0o700)
+    (root / "uamail.toml").write_text(f'[database]\nurl = "{server.url(name)}"\n')
+    before = os.umask(0o077)
+    world = World(installation.create(root))
+    os.umask(before)
+    world.publish(mail_only())
+    yield world
+    world.inst.close()
+    server.drop(name)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Relay]:
+    """A relay that takes its time, so that there is something to interrupt."""
+    made = Relay(tmp_path, SLOW)
+    made.start()
+    yield made
+    made.kill()
+
+
+def lanes(world: World) -> set[int]:
+    """The lanes in which letters are due."""
+    with world.inst.db.reading() as session:
+        query = select(Delivery.lane_id).where(Delivery.state == "queued", Delivery.lane_id.is_not(None)).distinct()
+        return {id for id in session.execute(query).scalars() if id is not None}
+
+
+def claims(world: World) -> dict[int, int]:
+    """The newest claim of every lane."""
+    query = select(Delivery.lane_id, func.max(Attempt.id)).join(Attempt, Attempt.delivery_id == Delivery.id)
+    with world.inst.db.reading() as session:
+        return {lane: newest for lane, newest in session.execute(query.group_by(Delivery.lane_id)) if lane is not None}
+
+
+def resumed(world: World, seconds: float) -> float:
+    """Seconds until something new is claimed in every lane in which letters are due. Raises TimeoutError."""
+    began, before, due = time.monotonic(), claims(world), lanes(world)
+    assert due
+
+    def everywhere() -> bool:
+        now = claims(world)
+        return all(now.get(lane, 0) > before.get(lane, 0) for lane in due)
+
+    processes.until(everywhere, seconds)
+    return time.monotonic() - began
+
+
+def finished(world: World, relay: Relay, sender: Running, kills: int = 1) -> None:
+    """All is done in the end, and nothing lost."""
+    processes.until(lambda: oracle.quiet(world.inst), 120)
+    sender.terminate()
+    assert sender.wait(30) == 0, sender.said()
+    assert oracle.judge(world.inst, relay.arrived()).faults == {}
+    assert oracle.flagged(world.inst) <= kills * CONNECTIONS
+
+
+@pytest.mark.parametrize("down", [0.0, 3.0])
+def test_restarted_database_resumes_within_ten_seconds(
+    hosted: World, slow: Relay, cluster: Cluster, down: float
+) -> None:
+    sender = forked.worker(hosted.inst, slow.port, until_idle=False, env=SHIPPED)
+    try:
+        processes.until(lambda: len(slow.arrived()) > 5)
+        cluster.kill()
+        time.sleep(down)
+        hosted.inst.close()
+        cluster.start()
+        took = resumed(hosted, 60)
+        print(f"down for {down} s, sending again after {took:.1f} s")
+        finished(hosted, slow, sender)
+    finally:
+        sender.kill()
+
+    assert took <= 10
