@@ -11,7 +11,6 @@ from typing import TypedDict
 import structlog
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Middleware
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from uamail import db, timing
@@ -190,7 +189,8 @@ def run() -> None:
     while not stopping.is_set():
         try:
             schedule.tick()
-        except (UamailError, DBAPIError) as error:
+        except Exception as error:
+            # Whatever it is, a broker that is away among others, it must not be the end of all ticks.
             _log.error("tick failed", error=type(error).__name__)
         time.sleep(installation().settings.work.tick_seconds)
     desk.finish()

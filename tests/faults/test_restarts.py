@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support import forked, oracle, processes, servers
 from tests.support.databases import Postgres, migrated
 from tests.support.forked import Relay
 from tests.support.processes import Running
-from tests.support.servers import Cluster
+from tests.support.servers import Broker, Cluster, RabbitMq, Redis
 from tests.support.world import World, mail_only
 from uamail import installation
 from uamail.mail.faults import Fault, Faults, Rule
@@ -124,3 +124,101 @@ def test_restarted_database_resumes_within_ten_seconds(
         sender.kill()
 
     assert took <= 10
+
+
+def forget_at_once(broker: Broker) -> None:
+    broker.wipe()
+
+
+def die(broker: Broker) -> None:
+    broker.kill()
+    time.sleep(3)
+    broker.start()
+
+
+@pytest.mark.parametrize(
+    ("kind", "forget"),
+    [
+        (Redis, forget_at_once),
+        (Redis, die),
+        pytest.param(RabbitMq, forget_at_once, marks=pytest.mark.nightly),
+        pytest.param(RabbitMq, die, marks=pytest.mark.nightly),
+    ],
+    ids=["redis-wiped", "redis-killed", "rabbitmq-purged", "rabbitmq-killed"],
+)
+def test_forgetful_broker_flows_again_within_a_minute(
+    hosted: World, slow: Relay, kind: type[Broker], forget: Callable[[Broker], None]
+) -> None:
+    with servers.broker(kind) as broker:
+        sender = processes.distributed(hosted.inst, slow.port, broker.url, **SHIPPED)
+        try:
+            processes.until(lambda: len(slow.arrived()) > 5)
+            forget(broker)
+            hosted.letters(1)
+            took = resumed(hosted, 90)
+            print(f"{kind.kind}: sending again after {took:.1f} s")
+            finished(hosted, slow, sender, kills=0)
+        finally:
+            sender.kill()
+
+    assert took <= 60
+
+
+def test_dead_workers_letters_are_rescued_by_another(hosted: World, slow: Relay) -> None:
+    shipped = {**SHIPPED, "UAMAIL_WORK__LEASE_SECONDS": ""}
+    dead = forked.worker(hosted.inst, slow.port, until_idle=False, env=shipped)
+    processes.until(lambda: len(slow.arrived()) > 5)
+    other = forked.worker(hosted.inst, slow.port, until_idle=False, env=shipped)
+    try:
+        assert in_hand(hosted, dead) > 0
+        dead.kill()
+        began = time.monotonic()
+        processes.until(lambda: in_hand(hosted, dead) == 0, 60)
+        took = time.monotonic() - began
+        print(f"rescued after {took:.1f} s")
+        finished(hosted, slow, other)
+    finally:
+        dead.kill()
+        other.kill()
+
+    assert took <= 30
+
+
+def in_hand(world: World, worker: Running) -> int:
+    """What a worker has claimed and not ended."""
+    mine = Attempt.worker.startswith(f"worker-{worker.pid}-")
+    return world.count(select(Attempt.id).where(mine, Attempt.finished_at.is_(None)))
+
+
+def begun(world: World) -> int:
+    """How many letters the journals call begun and not answered."""
+    lines = [
+        line.split()[:2] for path in world.inst.home.journal.glob("*/0*") for line in path.read_text().splitlines()
+    ]
+    return len({key for word, key in lines if word == "S"} - {key for word, key in lines if word == "D"})
+
+
+def test_worker_that_waits_for_a_mute_relay_ends_in_time(hosted: World, tmp_path: Path) -> None:
+    mute = Relay(tmp_path, Faults.always(Fault("body", "delay", seconds=600)))
+    mute.start()
+    sender = forked.worker(hosted.inst, mute.port, until_idle=False, env={**SHIPPED, "UAMAIL_WORK__STOP_SECONDS": "3"})
+    try:
+        processes.until(lambda: begun(hosted) == CONNECTIONS)
+        sender.terminate()
+        began = time.monotonic()
+        code = sender.wait(30)
+        took = time.monotonic() - began
+        print(f"ended after {took:.1f} s with {code}")
+        mute.kill()
+        mute = Relay(tmp_path)
+        mute.start()
+        last = forked.worker(hosted.inst, mute.port, env=SHIPPED)
+        assert last.wait(60) == 0, last.said()
+        verdict = oracle.judge(hosted.inst, mute.arrived())
+    finally:
+        sender.kill()
+        mute.kill()
+
+    assert took <= 3 + 5
+    assert verdict.faults == {}
+    assert len(verdict.uncertain) <= CONNECTIONS

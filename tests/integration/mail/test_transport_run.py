@@ -286,7 +286,7 @@ async def test_cancelled_run_closes_at_once() -> None:
 
     async with Puppet(at("body", HANG)) as puppet, Transport() as transport:
         task = asyncio.create_task(
-            transport.run(bag, relay=relay(puppet.port, connections=2), intent=bag, keep=bag.keep)
+            transport.run(bag, relay=relay(puppet.port, connections=3), intent=bag, keep=bag.keep)
         )
         async with asyncio.timeout(5):
             while len(puppet.bodies) < 2:
@@ -296,6 +296,24 @@ async def test_cancelled_run_closes_at_once() -> None:
             await task
 
         assert (bag.told, "QUIT" in puppet.log) == ([], False)
+
+
+async def test_stuck_run_leaves_a_connection_to_others() -> None:
+    bag, other = Postbag(letter(key) for key in range(10)), Postbag(letter(key) for key in range(20, 25))
+
+    async with Puppet(at("body", HANG, *range(10))) as puppet, Transport() as transport:
+        there = relay(puppet.port, connections=4)
+        stuck = asyncio.create_task(transport.run(bag, relay=there, intent=bag, keep=bag.keep))
+        async with asyncio.timeout(5):
+            while len(puppet.bodies) < 3:
+                await asyncio.sleep(0.001)
+            await transport.run(other, relay=there, intent=other, keep=other.keep)
+        stuck.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck
+
+    assert (len(other.told), bag.told) == (5, [])
+    assert puppet.connections == 4
 
 
 async def test_idle_run_gives_its_connection_back() -> None:

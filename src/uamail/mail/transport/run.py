@@ -14,6 +14,11 @@ from uamail.mail.transport.session import Session
 ENOUGH = 3
 
 
+def most_lines(relay: Relay) -> int:
+    """How many of a relay's connections one destination may hold: all but one, which a tarpit leaves to the others."""
+    return max(relay.max_connections - 1, 1)
+
+
 class Run:
     """Lines, each of which gets a session, works through it and gets the next; itself the feed of its sessions."""
 
@@ -24,7 +29,7 @@ class Run:
         self._error: RelayError | None = None
         self._barren = self._unmarked = 0
         self._working = 0
-        self._unborn = relay.max_connections
+        self._unborn = most_lines(relay)
         self._enough = max(ENOUGH, relay.max_connections)
         self._idle: set[asyncio.Task[None]] = set()
 
