@@ -28,10 +28,10 @@ def action(channel: str) -> ActionFile:
     return replace(whole, targets=(replace(whole.targets[0], channels=(channel,)),), offices=whole.offices[:1])
 
 
-def empty(root: Path, channel: str) -> Path:
-    """A home with the action published and nothing imported."""
+def empty(root: Path, channel: str, *, file: ActionFile | None = None) -> Path:
+    """A home with the action published, or another one, and nothing imported."""
     inst = installation.create(root)
-    file = action(channel)
+    file = file or action(channel)
     plain, sha256 = loader.plain(file), loader.fingerprint(file)
     with inst.db.scope() as session:
         publishing.publish(session, file, content=plain, sha256=sha256, now=db.now(session), actor=ACTOR)

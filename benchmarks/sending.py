@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import engine, mailing, transport
+from benchmarks import engine, mailing, tarpit, transport
 from benchmarks.figure import Figure
 from benchmarks.size import Size
 
@@ -11,6 +11,7 @@ from benchmarks.size import Size
 def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:
     """The engine is left out, with a word, where Postfix's smtp-sink is not installed."""
     figures = mailing.measure(_room(folder, "whole"), size, runs=runs, tell=tell)
+    figures += tarpit.measure(_room(folder, "tarpit"), size, runs=runs, tell=tell)
     if not transport.installed():
         tell("no smtp-sink here (Debian's package postfix): the engine is not measured")
         return figures

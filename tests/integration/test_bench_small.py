@@ -20,6 +20,7 @@ from uamail.mail.sink import SinkThread
 SUITE = {
     "mail, process start to end": {"mailmerge", "mailmerge, text only", "EmailMessage + smtplib"},
     "mail, first to last arrival": {"mailmerge", "mailmerge, text only", "EmailMessage + smtplib"},
+    "mail beside a tarpit, p99 from claim to accepted": {"without it"},
     "print, sealed to rendered": {"one WeasyPrint call a letter"},
     "intake of a CSV file": {"our reading and checking only", "csv.DictReader only"},
     "audit, verify the whole log": {"read and hash only"},
