@@ -198,15 +198,16 @@ def begun(world: World) -> int:
     return len({key for word, key in lines if word == "S"} - {key for word, key in lines if word == "D"})
 
 
-def test_worker_that_waits_for_a_mute_relay_ends_in_time(hosted: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stop", "most"), [("3", 8), pytest.param("", 30, marks=pytest.mark.nightly)])
+def test_worker_that_waits_for_a_mute_relay_ends_in_time(hosted: World, tmp_path: Path, stop: str, most: int) -> None:
     mute = Relay(tmp_path, Faults.always(Fault("body", "delay", seconds=600)))
     mute.start()
-    sender = forked.worker(hosted.inst, mute.port, until_idle=False, env={**SHIPPED, "UAMAIL_WORK__STOP_SECONDS": "3"})
+    sender = forked.worker(hosted.inst, mute.port, until_idle=False, env={**SHIPPED, "UAMAIL_WORK__STOP_SECONDS": stop})
     try:
         processes.until(lambda: begun(hosted) == CONNECTIONS)
         sender.terminate()
         began = time.monotonic()
-        code = sender.wait(30)
+        code = sender.wait(45)
         took = time.monotonic() - began
         print(f"ended after {took:.1f} s with {code}")
         mute.kill()
@@ -219,6 +220,6 @@ def test_worker_that_waits_for_a_mute_relay_ends_in_time(hosted: World, tmp_path
         sender.kill()
         mute.kill()
 
-    assert took <= 3 + 5
+    assert (code, took <= most) == (0, True)
     assert verdict.faults == {}
     assert len(verdict.uncertain) <= CONNECTIONS

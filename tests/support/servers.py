@@ -174,6 +174,13 @@ class RabbitMq(Broker):
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._port}"
 
+    def _advanced(self) -> Path:
+        """Without `reuseaddr` its port is taken for a minute after it was killed."""
+        path = self._root / "advanced.config"
+        options = "{reuseaddr, true}, {backlog, 128}, {nodelay, true}, {linger, {true, 0}}, {exit_on_close, false}"
+        path.write_text(f"[{{rabbit, [{{tcp_listen_options, [{options}]}}]}}].\n")
+        return path
+
     def kill(self) -> None:
         super().kill()
         shutil.rmtree(self._root / "data", ignore_errors=True)
@@ -206,10 +213,13 @@ class RabbitMq(Broker):
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._root / "plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(self._root / "none"),
             "RABBITMQ_CONFIG_FILE": str(self._root / "none"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self._advanced()),
         }
 
     def _answers(self) -> bool:
         with suppress(pika.exceptions.AMQPError, OSError):
+            # Before it listens pika would fill the log with its attempts.
+            socket.create_connection(("127.0.0.1", self._port), timeout=2).close()
             pika.BlockingConnection(pika.URLParameters(self.url)).close()
             return True
         return False
