@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing import active_children, get_context
 from typing import TypeVar
@@ -16,8 +17,10 @@ from uamail import db
 from uamail.errors import PrintError, UamailError
 from uamail.pipeline import folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
-from uamail.printing import preflight, reference
-from uamail.printing.reference import Rendered
+from uamail.pipeline.rendering import Pages
+from uamail.printing import preflight, reference, scanning, stamp
+from uamail.printing.reference import PiecePages, Rendered
+from uamail.printing.sheetcode import SheetCode
 from uamail.store import Stored
 from workers.broker import Stopping, installation, stopping, worker_name
 
@@ -36,7 +39,7 @@ def render() -> None:
     try:
         # A process of its own: WeasyPrint does not bear threads, and what it leaks goes with the process.
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-            while not stopping.is_set() and _render_one(pool):
+            while not stopping.is_set() and (_render_one(pool) or _read_one(pool)):
                 pass
     finally:
         _lock.release()
@@ -77,11 +80,42 @@ def _render_one(pool: ProcessPoolExecutor) -> bool:
     return True
 
 
+def _read_one(pool: ProcessPoolExecutor) -> bool:
+    """Read back every page of one rendered batch, from the store; False when there is none."""
+    inst = installation()
+    with inst.db.scope() as session:
+        taken = rendering.take_pages(session, lease=_lease(), now=db.now(session))
+    if taken is None:
+        return False
+    try:
+        with _alive(taken.job):
+            problem = _read(taken, pool)
+    except (Stopping, BrokenProcessPool):
+        # The lease runs out, and the next worker begins anew.
+        return False
+    except UamailError as error:
+        problem = str(error)
+    with inst.db.scope() as session:
+        rendering.read_back(session, taken.job.batch_id, problem=problem, now=db.now(session), actor=worker_name())
+    return True
+
+
+def _read(taken: Pages, pool: ProcessPoolExecutor) -> str | None:
+    """What is wrong with a stored batch, in words; None when all of it is right."""
+    inst, job = installation(), taken.job
+    pdf = inst.store.read(taken.stored_as, key=inst.keys.unwrap(taken.wrapped_key))
+    written = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
+    letters = {taken.numbers[sheet.brief.delivery_id]: sheet for sheet in written}
+    return _result(pool.submit(_findings, job, pdf, taken.pages, _expected(letters), folder.codes(job, taken.pages)))
+
+
 def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     inst = installation()
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
     rendered = _result(pool.submit(reference.render, sources, profile=job.profile))
+    coded = pool.submit(stamp.stamped, rendered.pdf, folder.codes(job, rendered.pages), profile=job.profile)
+    rendered = replace(rendered, pdf=_result(coded))
     _preflight(job, sheets, rendered, pool)
     return folder.papers(job, sheets, rendered, to_pdf=lambda html: _result(pool.submit(reference.render_html, html)))
 
@@ -121,22 +155,37 @@ def _beat(job: Job, done: threading.Event) -> None:
             rendering.renew(session, job, lease=_lease(), now=db.now(session))
 
 
+Expected = tuple[Mapping[int, Sequence[str]], Mapping[int, str]]
+
+
+def _expected(letters: Mapping[int, Sheet]) -> Expected:
+    """Address lines and words that must be found on the pages of these pieces."""
+    addresses = {number: sheet.address for number, sheet in letters.items() if sheet.address}
+    texts = {number: sheet.source.text for number, sheet in letters.items() if sheet.source is not None}
+    return addresses, texts
+
+
 def _preflight(job: Job, sheets: Sequence[Sheet], rendered: Rendered, pool: ProcessPoolExecutor) -> None:
-    """Structure, fonts and colours of every page, words and window of a sample. Raises PrintError at a finding."""
-    share = installation().settings.print.preflight_share
-    some = folder.specimens(sheets, rendered, share=share)
-    checking = pool.submit(
-        preflight.check,
-        rendered.pdf,
-        profile=job.profile,
-        pages=rendered.pages,
-        address_texts={sheet.number: sheet.address for sheet in some},
-        texts={sheet.number: sheet.source.text for sheet in some if sheet.source is not None},
-    )
-    findings = _result(checking)
-    if findings:
-        # By gate and piece only: a finding may quote the letter.
-        first = findings[0]
-        raise PrintError(
-            f"preflight gate {first.gate}, piece {first.piece}, page {first.page}; {len(findings)} findings"
-        )
+    """Structure, fonts and ink of every page; code, words and window of a sample. Raises PrintError for a finding."""
+    some = {one.number: one for one in folder.specimens(sheets, rendered, share=_share())}
+    codes = {page: code for page, code in folder.codes(job, rendered.pages).items() if code.piece in some}
+    problem = _result(pool.submit(_findings, job, rendered.pdf, rendered.pages, _expected(some), codes))
+    if problem is not None:
+        raise PrintError(problem)
+
+
+def _share() -> float:
+    return installation().settings.print.preflight_share
+
+
+def _findings(
+    job: Job, pdf: bytes, pages: Sequence[PiecePages], expected: Expected, codes: Mapping[int, SheetCode]
+) -> str | None:
+    """What preflight says, its first finding in words."""
+    addresses, texts = expected
+    found = preflight.check(pdf, profile=job.profile, pages=pages, address_texts=addresses, texts=texts)
+    findings = (*found, *(() if found else scanning.misread(pdf, codes, profile=job.profile)))
+    if not findings:
+        return None
+    more = f"; {len(findings) - 1} more findings" if len(findings) > 1 else ""
+    return f"{findings[0].words}{more}"

@@ -1,5 +1,6 @@
 """`uamail batch`: list, show, seal, export, approve, printed and posted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,14 @@ def show_(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
         facts: dict[str, Any] = next(row for row in lists.batches(session) if row["id"] == found.name)
         facts["piece_list"] = lists.pieces(session, found.id)
         facts["files"] = [{"name": f.name, "sha256": f.sha256, "size": f.size} for f in lists.files(session, found.id)]
-    show(facts, as_json, lambda: batches_table([facts]), lambda: _pieces(facts["piece_list"]))
+    show(facts, as_json, lambda: batches_table([facts]), lambda: _state(facts), lambda: _pieces(facts["piece_list"]))
+
+
+def _state(facts: Mapping[str, Any]) -> str:
+    """How far preflight has come with a batch, in words."""
+    if facts["problem"]:
+        return f"stopped: {facts['problem']}"
+    return "every page has been read back" if facts["checked"] else "its pages have not been read back yet"
 
 
 @app.command()

@@ -59,7 +59,7 @@ _TOLD: Mapping[str, AlertWords] = {
     ),
     "batch_stuck": AlertWords(
         "{n} batches cannot be laid out ({detail}).",
-        "uamail batch show NAME has the attempts, uamail audit export FILE the reasons.",
+        "uamail batch show NAME says what was found.",
         "No batch is stuck any more.",
     ),
     "restored": AlertWords(

@@ -7,7 +7,7 @@ from uamail.models.appeal import Appeal, ImportRun
 from uamail.models.attempt import Attempt
 from uamail.models.audit import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
 from uamail.models.base import Base
-from uamail.models.batch import Batch, BatchFile, Piece
+from uamail.models.batch import Batch, BatchFile, Piece, Posting
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
 from uamail.models.incoming import Incoming
@@ -52,6 +52,7 @@ __all__ = [
     "Operator",
     "PetitionRun",
     "Piece",
+    "Posting",
     "Relay",
     "Release",
     "Signer",

@@ -24,6 +24,9 @@ class Address(Base):
     postcode: Mapped[str | None]
     sha256: Mapped[str]
     created_at: Mapped[datetime]
+    # Letters to it that the post brought back because of the address; after a few a person looks at it.
+    returns: Mapped[int] = mapped_column(default=0)
+    suspect_at: Mapped[datetime | None]
 
 
 class AddressLines(Base):

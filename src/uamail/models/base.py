@@ -75,12 +75,12 @@ def table_of(model: type[Base]) -> Table:
     return cast(Table, model.__table__)
 
 
-def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+def one_of(column: str, values: tuple[str, ...], *, nullable: bool = False) -> CheckConstraint:
     """A CHECK that `column` holds one of `values`: the legal words stand in the schema.
 
     As a chain of comparisons: SQLite looks an IN list up in a tree, for every row.
     """
-    listed = " OR ".join(f"{column} = '{value}'" for value in values)
+    listed = " OR ".join([*([f"{column} IS NULL"] if nullable else []), *(f"{column} = '{value}'" for value in values)])
     return CheckConstraint(listed, name=f"{column}_legal")
 
 

@@ -1,7 +1,7 @@
 """Batches of letters for one address, their pieces and their files."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text, update
@@ -26,8 +26,9 @@ STATES = tuple(MOVES)
 # A batch whose rendering died that often waits for a person (uamail batch list shows its attempts).
 MOST_ATTEMPTS = 3
 PIECE_STATES = ("printed", "held", "damaged", "posted", "returned", "removed")
+PROOFS = ("photo", "franking")
 _OPEN = text("state = 'open'")
-_LIVE = text("state NOT IN ('held', 'removed')")
+_LIVE = text("state NOT IN ('held', 'damaged', 'removed')")
 
 
 class Batch(Base):
@@ -47,7 +48,9 @@ class Batch(Base):
         Index("ix_batch_state", "state", "id"),
     )
 
+    # A reprint's original: pages were cut out of its letters.pdf, for the `reprint`-th time.
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
+    reprint: Mapped[int] = mapped_column(default=0)
     action_id: Mapped[int] = mapped_column(ForeignKey("action.id"))
     office_id: Mapped[int] = mapped_column(ForeignKey("office.id"))
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
@@ -58,6 +61,10 @@ class Batch(Base):
     # How often rendering was begun; committed first, so that a batch that kills its worker is noticed.
     attempts: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
+    # When every page had been read back; a batch is not approved before.
+    checked_at: Mapped[datetime | None]
+    # What a gate of preflight found, in words; such a batch goes no further.
+    problem: Mapped[str | None]
     pieces: Mapped[int] = mapped_column(default=0)
     pages: Mapped[int | None]
     sheets: Mapped[int | None]
@@ -71,7 +78,7 @@ class Batch(Base):
 
     @property
     def name(self) -> str:
-        return f"B{self.id}"
+        return name_of(self.id, self.parent_id, self.reprint)
 
 
 class Piece(Base):
@@ -109,6 +116,36 @@ class BatchFile(Base):
     sha256: Mapped[str]
     stored_as: Mapped[str]
     size: Mapped[int]
+
+
+class Posting(Base):
+    """Pieces that somebody brought to the post: how many, on which day, and the proof of it (none: "unproved").
+
+    The proof lies in the store under its own key; `sha256` is that of its plain bytes.
+    """
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        Index("ix_posting_batch", "batch_id"),
+        one_of("proof", PROOFS, nullable=True),
+        CheckConstraint("(proof IS NULL) = (sha256 IS NULL)", name="proof_whole"),
+    )
+
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"))
+    pieces: Mapped[int]
+    posted_on: Mapped[date]
+    posted_by: Mapped[str]
+    recorded_at: Mapped[datetime]
+    proof: Mapped[str | None]
+    sha256: Mapped[str | None]
+    stored_as: Mapped[str | None]
+    size: Mapped[int | None]
+    wrapped_key: Mapped[bytes | None]
+
+
+def name_of(id: int, parent_id: int | None, reprint: int) -> str:
+    """ "B12", and "B12-R1" for its first reprint."""
+    return f"B{parent_id}-R{reprint}" if parent_id else f"B{id}"
 
 
 def move(

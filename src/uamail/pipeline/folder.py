@@ -17,10 +17,11 @@ from uamail.letters.language import direction
 from uamail.letters.letter import Letter
 from uamail.paths import TEMPLATES
 from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
-from uamail.printing import cover, fonts, label, manifest, postal, sheets
+from uamail.printing import cover, fonts, label, manifest, postal, sheetcode, sheets
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
 from uamail.printing.profile import Profile
-from uamail.printing.reference import Rendered
+from uamail.printing.reference import PiecePages, Rendered
+from uamail.printing.sheetcode import SheetCode
 from uamail.vault import Keyring
 
 # What the document says a letter that could not be printed waits for.
@@ -218,10 +219,15 @@ def _row(job: Job, sheet: Sheet, pages: Any) -> manifest.PieceRow:
         blank_pages=pages.blank_pages,
         duplex=job.profile.duplex,
         weight_g=counted.weight_g,
-        barcode=None,
+        barcode=next(iter(codes(job, [pages]).values())).text,
         language=sheet.brief.language,
         country=job.country,
     )
+
+
+def codes(job: Job, pages: Sequence[PiecePages]) -> Mapping[int, SheetCode]:
+    """What machines read on every sheet, by its front's page in letters.pdf."""
+    return sheetcode.codes(job.name, pages, duplex=job.profile.duplex)
 
 
 def _paper(job: Job) -> sheets.Paper:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from uamail.errors import InputError, RuleRefused
+from uamail.errors import InputError, PrintError, RuleRefused
 from uamail.event import Event, Fact
 from uamail.models import Batch, Delivery, Piece, Release, audit, batch, delivery
 
@@ -31,10 +31,20 @@ def ranges(text: str | None) -> set[int] | None:
 def carry(session: Session, found: Batch, *, to: str, now: datetime, actor: str) -> None:
     """Approve or mark as printed. Raises RuleRefused when the batch is not there yet."""
     facts: dict[str, Fact] | None = {"pdf": found.pdf_sha256} if to == "approved" else None
+    if to == "approved" and found.state == "rendered":
+        _sound(found)
     if not batch.move(session, found.id, from_=_NEXT[to], to=to, now=now, actor=actor, facts=facts):
         raise RuleRefused(f"batch {found.name} is {found.state}; only a {_NEXT[to]} one can be {to}")
     if to == "approved":
         _release(session, found, now=now, actor=actor)
+
+
+def _sound(found: Batch) -> None:
+    """Raises PrintError when a gate found something, RuleRefused while pages are still being read back."""
+    if found.problem:
+        raise PrintError(f"batch {found.name} goes no further: {found.problem}")
+    if found.checked_at is None:
+        raise RuleRefused(f"every page of batch {found.name} is being read back; approve it when a worker has done so")
 
 
 def _release(session: Session, found: Batch, *, now: datetime, actor: str) -> None:

@@ -1,6 +1,7 @@
 """Rendering: a sealed batch becomes the folder a print house gets, or says which letters must wait."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.pipeline.writing import briefs, in_language
 from uamail.printing import profile
+from uamail.printing.reference import PiecePages
 from uamail.store import Stored
 
 
@@ -38,29 +40,43 @@ def take(session: Session, *, lease: timedelta, label_sheet: str, now: datetime)
     if one is None:
         return None
     one.attempts, one.lease_until = one.attempts + 1, now + lease
-    return _job(session, one, label_sheet, now)
+    return _job(session, one, _gathered(session, one), label_sheet, now)
+
+
+_UNREAD = (Batch.state == "rendered", Batch.checked_at.is_(None), Batch.problem.is_(None))
+
+
+def _unread(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (*_UNREAD, _unleased(now))
 
 
 def waiting(session: Session, *, now: datetime) -> bool:
-    """Whether a sealed batch waits for somebody to render it."""
-    return session.execute(select(Batch.id).where(*_free(now)).limit(1)).first() is not None
+    """Whether a batch waits for somebody to render it, or to read its pages back."""
+    free = or_(and_(*_free(now)), and_(*_unread(now)))
+    return session.execute(select(Batch.id).where(free).limit(1)).first() is not None
 
 
 def unfinished(session: Session) -> bool:
-    """Whether a batch is open, or sealed and not given up."""
-    moving = or_(Batch.state == "open", and_(Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS))
+    """Whether a batch is open, sealed and not given up, or not read back yet."""
+    sealed = and_(Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS)
+    moving = or_(Batch.state == "open", sealed, and_(*_UNREAD))
     return session.execute(select(Batch.id).where(moving).limit(1)).first() is not None
 
 
 def _free(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    unleased = or_(Batch.lease_until.is_(None), Batch.lease_until < now)
-    return (Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS, unleased)
+    return (Batch.state == "sealed", Batch.attempts < MOST_ATTEMPTS, _unleased(now))
 
 
-def _job(session: Session, one: Batch, label_sheet: str, now: datetime) -> Job:
-    ids = session.execute(
-        select(Delivery.id).where(Delivery.batch_id == one.id, Delivery.state == "batched").order_by(Delivery.id)
-    ).scalars()
+def _unleased(now: datetime) -> ColumnElement[bool]:
+    return or_(Batch.lease_until.is_(None), Batch.lease_until < now)
+
+
+def _gathered(session: Session, one: Batch) -> list[int]:
+    mine = (Delivery.batch_id == one.id, Delivery.state == "batched")
+    return list(session.execute(select(Delivery.id).where(*mine).order_by(Delivery.id)).scalars())
+
+
+def _job(session: Session, one: Batch, ids: Sequence[int], label_sheet: str, now: datetime) -> Job:
     action = session.get_one(Action, one.action_id)
     revision = session.execute(
         select(ActionRevision)
@@ -121,6 +137,7 @@ def finish(
         "pdf_sha256": facts["pdf"],
         "manifest_sha256": facts["manifest"],
         "wrapped_key": wrapped_key,
+        "problem": None,
     }
     if not batch.move(
         session, job.batch_id, from_="sealed", to="rendered", now=now, actor=actor, facts=facts, **columns
@@ -192,6 +209,7 @@ def fail(session: Session, job: Job, *, why: str, now: datetime, actor: str) -> 
     """Rendering broke: the batch is free for another try until its attempts are used up."""
     owned = update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt).values(lease_until=None)
     session.execute(owned)
+    session.execute(update(Batch).where(Batch.id == job.batch_id, Batch.state == "sealed").values(problem=why))
     facts: dict[str, Fact] = {"attempt": job.attempt, "why": excerpt(why)}
     audit.record_set(session, Event("batch:failed", now, actor, facts), "batch", [job.batch_id])
 
@@ -213,3 +231,49 @@ def _ours(job: Job) -> Update:
 def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
     """Nothing is left to print in it: everything was withdrawn or held since it was sealed."""
     batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """A rendered batch whose every page is to be read back: its letters, where they lie, and where the file is."""
+
+    job: Job
+    numbers: Mapping[int, int]
+    pages: tuple[PiecePages, ...]
+    stored_as: str
+    wrapped_key: bytes
+
+
+def take_pages(session: Session, *, lease: timedelta, now: datetime) -> Pages | None:
+    """Lease the oldest rendered batch that has not been read back; None when there is none."""
+    query = select(Batch).where(*_unread(now)).order_by(Batch.id).limit(1).with_for_update(skip_locked=True)
+    one = session.execute(query).scalar_one_or_none()
+    if one is None:
+        return None
+    one.lease_until = now + lease
+    pieces = session.execute(
+        select(Piece).where(Piece.batch_id == one.id, Piece.state != "held").order_by(Piece.number)
+    ).scalars()
+    rows = [row for row in pieces if row.first_page is not None and row.last_page is not None]
+    letters = select(BatchFile.stored_as).where(BatchFile.batch_id == one.id, BatchFile.name == "letters.pdf")
+    return Pages(
+        job=_job(session, one, [row.delivery_id for row in rows], "", now),
+        numbers={row.delivery_id: row.number for row in rows},
+        pages=tuple(
+            PiecePages(number=row.number, first_page=row.first_page or 0, last_page=row.last_page or 0) for row in rows
+        ),
+        stored_as=session.execute(letters).scalar_one(),
+        wrapped_key=one.wrapped_key or b"",
+    )
+
+
+def read_back(session: Session, batch_id: int, *, problem: str | None, now: datetime, actor: str) -> None:
+    """Every page has been read: the batch may be approved, or it stops with what was found."""
+    values = {"checked_at": now, "problem": problem, "lease_until": None}
+    found = session.execute(update(Batch).where(Batch.id == batch_id, *_UNREAD).values(**values).returning(Batch.id))
+    if found.first() is None:
+        return
+    done = Event("batch:checked", now, actor)
+    if problem:
+        done = Event("batch:failed", now, actor, {"why": excerpt(problem)})
+    audit.record_set(session, done, "batch", [batch_id])

@@ -13,8 +13,14 @@ from uamail.printing import fonts, window
 from uamail.printing.profile import Profile
 from uamail.printing.reference import PiecePages
 
-BOXES, PAGE_MAP, FONTS, COLOUR, WINDOW, KEEP_OUT, TEXT, CONTENT = 1, 2, 3, 4, 5, 6, 8, 9
-"""Numbers of the gates; 7 is the barcode, 10 and 11 are sums of the whole folder."""
+BOXES, PAGE_MAP, FONTS, COLOUR, WINDOW, KEEP_OUT, BARCODE, TEXT, CONTENT, SUMS, CHECKSUMS = range(1, 12)
+"""Numbers of the gates. 7 is checked by `scanning`, 10 and 11, which are about the whole folder, by `sums`."""
+
+GATES: Final = (
+    *("sheet size", "page map", "fonts", "ink", "address window", "white zones", "barcode", "words", "inner content"),
+    *("sheets and weight", "checksums"),
+)
+"""What the gates are called, from gate 1."""
 
 _TOLERANCE_MM: Final = 0.1
 _PT_PER_MM: Final = 72 / 25.4
@@ -37,6 +43,12 @@ class Finding:
     problem: str
     page: int | None = None
     piece: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The finding as a sentence without a word of any letter."""
+        where = [f"{name} {number}" for name, number in (("piece", self.piece), ("page", self.page)) if number]
+        return f"preflight gate {self.gate} ({GATES[self.gate - 1]}), {', '.join([*where, self.problem])}"
 
 
 def check(

@@ -214,6 +214,8 @@ def batches(session: Session, *, state: str | None = None) -> list[dict[str, Any
             "weight_g": row.Batch.weight_mg / 1000 if row.Batch.weight_mg is not None else None,
             "pdf_sha256": row.Batch.pdf_sha256,
             "attempts": row.Batch.attempts,
+            "checked": row.Batch.checked_at is not None,
+            "problem": row.Batch.problem,
         }
         for row in rows
     ]

@@ -142,10 +142,13 @@ def _letters(session: Session, cause: str, *conditions: ColumnElement[bool]) -> 
 
 
 def _batches(session: Session, now: datetime) -> Iterator[Sighting]:
-    given_up = (Batch.state == "sealed", Batch.attempts >= MOST_ATTEMPTS)
+    stuck = or_(
+        and_(Batch.state == "sealed", Batch.attempts >= MOST_ATTEMPTS),
+        and_(Batch.state == "rendered", Batch.problem.is_not(None)),
+    )
     free = or_(Batch.lease_until.is_(None), Batch.lease_until < now)
     rows: Sequence[Row[int, datetime]] = session.execute(
-        select(Batch.id, Batch.changed_at).where(*given_up, free).order_by(Batch.id)
+        select(Batch.id, Batch.changed_at).where(stuck, free).order_by(Batch.id)
     ).all()
     if rows:
         names = ", ".join(f"B{row.id}" for row in rows[:_SOME])

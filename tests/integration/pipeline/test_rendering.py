@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.support import oracle
-from tests.support.world import World
+from tests.support.world import World, events
+from uamail.errors import PrintError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
-from uamail.pipeline import batching, folder, recall, rendering
+from uamail.pipeline import batching, folder, posting, recall, rendering
 from uamail.pipeline.folder import Job, Papers
 from uamail.printing import reference
 from uamail.store import Stored
@@ -217,3 +218,65 @@ def _rules() -> batching.Rules:
     from tests.support.world import RULES
 
     return RULES
+
+
+def rendered_batch(world: World) -> Batch:
+    job = take(world)
+    assert job is not None
+    assert finish(world, job, render(world.inst, job))
+    return batch(world, job.batch_id)
+
+
+def pages(world: World) -> rendering.Pages | None:
+    with world.scope() as session:
+        return rendering.take_pages(session, lease=LEASE, now=world.now)
+
+
+def read_back(world: World, problem: str | None = None) -> None:
+    taken = pages(world)
+    assert taken is not None
+    with world.scope() as session:
+        rendering.read_back(session, taken.job.batch_id, problem=problem, **world.when)
+
+
+def approve(world: World) -> None:
+    with world.scope() as session:
+        posting.carry(session, session.execute(select(Batch)).scalar_one(), to="approved", **world.when)
+
+
+def test_batch_is_approved_when_all_was_read(sealed: World) -> None:
+    one = rendered_batch(sealed)
+    with pytest.raises(RuleRefused, match="being read back"):
+        approve(sealed)
+
+    read_back(sealed)
+    approve(sealed)
+
+    assert batch(sealed, one.id).state == "approved"
+    assert [event["batch"] for event in events(sealed, "batch:checked")] == [one.id]
+
+
+def test_finding_stops_the_batch_in_words(sealed: World) -> None:
+    one = rendered_batch(sealed)
+    read_back(sealed, "preflight gate 7 (barcode), piece 1, page 1, the code cannot be read")
+
+    with pytest.raises(PrintError, match="B1 goes no further: preflight gate 7") as refused:
+        approve(sealed)
+
+    assert refused.value.exit_code == 1
+    assert (batch(sealed, one.id).state, pages(sealed)) == ("rendered", None)
+    assert "gate 7" in events(sealed, "batch:failed")[-1]["why"]
+
+
+def test_pages_are_read_by_one_at_a_time(sealed: World) -> None:
+    rendered_batch(sealed)
+
+    first, second = pages(sealed), pages(sealed)
+    sealed.later(minutes=16)
+    third = pages(sealed)
+
+    assert first is not None
+    assert second is None
+    assert third is not None
+    assert first.numbers == third.numbers
+    assert [(row.first_page, row.last_page) for row in first.pages] == [(1, 1), (2, 2)]

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.support import oracle, processes
 from tests.support.world import World, demo
 from uamail.installation import Installation
-from uamail.models import Batch, Piece
+from uamail.models import Batch, BatchFile, Piece
 
 NOWHERE = 1  # port 1: nothing listens there, and nothing of these runs goes out by e-mail
 
@@ -67,3 +67,42 @@ def test_stopped_worker_frees_its_batch(home: Installation) -> None:
     assert code == 0, worker.said()
     assert (one.state, one.attempts, one.lease_until) == ("sealed", 0, None)
     assert world.states() == {"batched": 200}
+
+
+def test_worker_reads_every_page_back(home: Installation) -> None:
+    world = print_only(home)
+    world.sign(30, contact=False)
+
+    worker = processes.embedded(world.inst, NOWHERE)
+    try:
+        code = worker.wait(90)
+    finally:
+        worker.kill()
+
+    [one] = batches(world)
+    assert code == 0, worker.said()
+    assert (one.state, one.problem, one.lease_until) == ("rendered", None, None)
+    assert one.checked_at is not None
+
+
+def test_damaged_letters_are_never_approved(home: Installation) -> None:
+    world = print_only(home)
+    world.sign(3, contact=False)
+    worker = processes.embedded(world.inst, NOWHERE)
+    assert worker.wait(90) == 0, worker.said()
+    with world.scope() as session:
+        session.execute(update(Batch).values(checked_at=None))
+        name = session.execute(select(BatchFile.stored_as).where(BatchFile.name == "letters.pdf")).scalar_one()
+    [file] = world.inst.home.store.glob(f"*/*/{name}")
+    file.write_bytes(file.read_bytes()[:-1])
+
+    again = processes.embedded(world.inst, NOWHERE)
+    try:
+        code = again.wait(90)
+    finally:
+        again.kill()
+
+    [one] = batches(world)
+    assert code == 0, again.said()
+    assert one.state == "rendered"
+    assert "is damaged" in (one.problem or "")

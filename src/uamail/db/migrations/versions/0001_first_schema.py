@@ -294,6 +294,8 @@ def upgrade() -> None:
         sa.Column("postcode", sa.String(), nullable=True),
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("returns", sa.Integer(), nullable=False),
+        sa.Column("suspect_at", Instant(), nullable=True),
         sa.CheckConstraint("version > 0", name=op.f("ck_address_version_positive")),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_address_action_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
@@ -615,6 +617,7 @@ def upgrade() -> None:
         "batch",
         sa.Column("id", Id, nullable=False),
         sa.Column("parent_id", Id, nullable=True),
+        sa.Column("reprint", sa.Integer(), nullable=False),
         sa.Column("action_id", Id, nullable=False),
         sa.Column("office_id", Id, nullable=False),
         sa.Column("address_id", Id, nullable=False),
@@ -624,6 +627,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lease_until", Instant(), nullable=True),
+        sa.Column("checked_at", Instant(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=True),
         sa.Column("pieces", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("sheets", sa.Integer(), nullable=True),
@@ -710,6 +715,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batch_file")),
         sa.UniqueConstraint("batch_id", "name", name=op.f("uq_batch_file_batch_id_name")),
     )
+    op.create_table(
+        "posting",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("batch_id", Id, nullable=False),
+        sa.Column("pieces", sa.Integer(), nullable=False),
+        sa.Column("posted_on", sa.Date(), nullable=False),
+        sa.Column("posted_by", sa.String(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
+        sa.Column("proof", sa.String(), nullable=True),
+        sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("stored_as", sa.String(), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint(
+            "proof IS NULL OR proof = 'photo' OR proof = 'franking'", name=op.f("ck_posting_proof_legal")
+        ),
+        sa.CheckConstraint("(proof IS NULL) = (sha256 IS NULL)", name=op.f("ck_posting_proof_whole")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_posting_batch_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_posting")),
+    )
+    with op.batch_alter_table("posting", schema=None) as batch_op:
+        batch_op.create_index("ix_posting_batch", ["batch_id"], unique=False)
+
     op.create_table(
         "delivery",
         sa.Column("id", Id, nullable=False),
@@ -1011,8 +1039,8 @@ def upgrade() -> None:
             "uq_piece_delivery",
             ["delivery_id"],
             unique=True,
-            sqlite_where=sa.text("state NOT IN ('held', 'removed')"),
-            postgresql_where=sa.text("state NOT IN ('held', 'removed')"),
+            sqlite_where=sa.text("state NOT IN ('held', 'damaged', 'removed')"),
+            postgresql_where=sa.text("state NOT IN ('held', 'damaged', 'removed')"),
         )
 
     sqlite = op.get_bind().dialect.name == "sqlite"
