@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.errors import PrintError, UamailError
-from uamail.pipeline import folder, rendering
+from uamail.pipeline import contents, folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.pipeline.rendering import Pages
-from uamail.printing import preflight, reference, scanning, stamp
+from uamail.printing import preflight, reference, scanning, stamp, sums
 from uamail.printing.reference import PiecePages, Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.store import Stored
@@ -48,7 +48,8 @@ def render() -> None:
 def _render_one(pool: ProcessPoolExecutor) -> bool:
     inst = installation()
     with inst.db.scope() as session:
-        job = rendering.take(session, lease=_lease(), label_sheet=inst.settings.print.label_sheet, now=db.now(session))
+        stock, shift = inst.settings.print.label_sheet, inst.shift_of()
+        job = rendering.take(session, lease=_lease(), label_sheet=stock, shift=shift, now=db.now(session))
     if job is None:
         return False
     if not job.briefs:
@@ -117,7 +118,19 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     coded = pool.submit(stamp.stamped, rendered.pdf, folder.codes(job, rendered.pages), profile=job.profile)
     rendered = replace(rendered, pdf=_result(coded))
     _preflight(job, sheets, rendered, pool)
-    return folder.papers(job, sheets, rendered, to_pdf=lambda html: _result(pool.submit(reference.render_html, html)))
+
+    def to_pdf(html: str) -> bytes:
+        return _result(pool.submit(reference.render_html, html))
+
+    made = contents.papers(job, sheets, rendered, tariffs=inst.tariffs, to_pdf=to_pdf)
+    _summed(job, made.files)
+    return made
+
+
+def _summed(job: Job, files: Mapping[str, bytes]) -> None:
+    """Gates 10 and 11. Raises PrintError for a finding."""
+    for finding in sums.check(files, paper=contents.paper(job), duplex=job.profile.duplex):
+        raise PrintError(finding.words)
 
 
 def _result(layout: Future[T]) -> T:

@@ -26,11 +26,13 @@ from uamail.pipeline import bounces, rescue
 from uamail.pipeline.alerting import Person
 from uamail.pipeline.alerting import Rules as AlertRules
 from uamail.pipeline.batching import Rules
+from uamail.pipeline.contents import Tariffs
 from uamail.pipeline.digesting import Timetable
 from uamail.pipeline.dispatch import Terms
 from uamail.pipeline.reconciling import Rules as LogRules
 from uamail.pipeline.sending import House
 from uamail.pipeline.telling import Voice
+from uamail.printing import postage, transit
 from uamail.queries.sights import Limits
 from uamail.settings import LimitSettings, Settings, WindowSettings
 from uamail.store import Store
@@ -249,6 +251,27 @@ class Installation:
             seal_pieces=chosen.seal_pieces,
             seal_after=timedelta(hours=chosen.seal_hours),
         )
+
+    def shift_of(self, printer: str | None = None) -> tuple[float, float]:
+        """Millimetres right and down for a printer, or for the one in use. Raises SettingError for an unknown one."""
+        chosen = self.settings.print
+        name = chosen.printer if printer is None else printer
+        if not name:
+            return 0.0, 0.0
+        if name not in chosen.printers:
+            raise SettingError("print.printers", name, f"there is {', '.join(chosen.printers) or 'none'}")
+        return chosen.printers[name].dx, chosen.printers[name].dy
+
+    @cached_property
+    def tariffs(self) -> Tariffs:
+        """Postage and transit times: the home's own tables, else the shipped ones. Raises SettingError."""
+        return Tariffs(
+            postage=postage.load(file=self._own("postage.toml")), transit=transit.load(file=self._own("transit.toml"))
+        )
+
+    def _own(self, name: str) -> Path | None:
+        own = self.home.root / name
+        return own if own.exists() else None
 
     @cached_property
     def voice(self) -> Voice:

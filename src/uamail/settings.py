@@ -151,11 +151,19 @@ class JournalSettings(_Section):
     commit_seconds: float = Field(gt=0, le=5)
 
 
+class PrinterSettings(_Section):
+    # Millimetres right and down.
+    dx: float = Field(default=0.0, ge=-20, le=20)
+    dy: float = Field(default=0.0, ge=-20, le=20)
+
+
 class PrintSettings(_Section):
     profile: str
     profiles: dict[str, str]
     mode: Literal["individual", "bundle", "hand-delivery"]
     label_sheet: str
+    printer: str
+    printers: dict[str, PrinterSettings]
     seal_pieces: int = Field(ge=1)
     seal_hours: float = Field(ge=0)
     preflight_share: float = Field(ge=0, le=1)

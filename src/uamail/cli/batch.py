@@ -1,16 +1,18 @@
 """`uamail batch`: list, show, seal, export, approve, printed and posted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
+from uamail.models import Batch
 from uamail.models.batch import STATES
 from uamail.pipeline import batching, posting
 from uamail.printing import manifest
@@ -85,6 +87,16 @@ def export(
     with opened(home) as inst:
         folder = exported(inst, batch, directory)
     show({"batch": batch, "folder": str(folder)}, as_json, lambda: f"{folder}")
+
+
+def files_of(inst: Installation, session: Session, found: Batch, names: Iterable[str]) -> dict[str, bytes]:
+    """Files of a batch from the store. Raises RuleRefused when it has none, or none any more."""
+    wanted = set(names)
+    stored = {one.name: one.stored_as for one in lists.files(session, found.id) if one.name in wanted}
+    if found.wrapped_key is None or wanted - stored.keys():
+        raise RuleRefused(f"batch {found.name} is {found.state}: it has no {', '.join(sorted(wanted - stored.keys()))}")
+    key = inst.keys.unwrap(found.wrapped_key)
+    return {name: inst.store.read(place, key=key) for name, place in stored.items()}
 
 
 def exported(inst: Installation, name: str, directory: Path) -> Path:

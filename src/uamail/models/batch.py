@@ -56,6 +56,9 @@ class Batch(Base):
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
     release_id: Mapped[int | None] = mapped_column(ForeignKey("release.id"))
     profile: Mapped[str]
+    # Calibration of the printer it is laid out for, mm right and down.
+    dx: Mapped[float] = mapped_column(default=0.0)
+    dy: Mapped[float] = mapped_column(default=0.0)
     mode: Mapped[str]
     state: Mapped[str]
     # How often rendering was begun; committed first, so that a batch that kills its worker is noticed.

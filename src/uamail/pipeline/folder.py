@@ -1,13 +1,8 @@
-"""The folder of a batch: what each of its files says. Values in, bytes out; no session."""
+"""The pieces of a batch before layout: their letters, order and addresses. Values in, values out; no session."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache
-from importlib.metadata import version
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +10,17 @@ from uamail.errors import InputError, PrintError
 from uamail.letters import environment
 from uamail.letters.language import direction
 from uamail.letters.letter import Letter
-from uamail.paths import TEMPLATES
 from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
-from uamail.printing import cover, fonts, label, manifest, postal, sheetcode, sheets
+from uamail.printing import manifest, postal, sheetcode
+from uamail.printing.fitting import text_width
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
 from uamail.printing.profile import Profile
 from uamail.printing.reference import PiecePages, Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.vault import Keyring
 
+# The sender's line, pt: the largest that fits; below 5 pt nobody reads it.
+RETURN_SIZES = (6.5, 6.0, 5.5, 5.0)
 # What the document says a letter that could not be printed waits for.
 HELD_WORDS = {
     "glyph": "no font has a character of it",
@@ -46,6 +43,7 @@ class Job:
     index: str
     revision: int
     deadline: str | None
+    deadline_on: date | None
     day: datetime
     office: Mapping[str, Any]
     country: str
@@ -118,7 +116,7 @@ def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir
     context = {
         **letter.context(),
         "ref": reference(job, number),
-        "return_line": ", ".join((job.office["name"], *job.office["address"])),
+        **_return_line(job),
         "address_lines": [{"text": line.text, "lang": line.lang} for line in window],
         "date": dated(job.day, letter.language, zone=job.office["zone"]),
         "direction": direction(letter.language),
@@ -134,12 +132,25 @@ def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir
     return Sheet(number=number, brief=brief, source=source, address=tuple(line.text for line in window))
 
 
+def _return_line(job: Job) -> dict[str, Any]:
+    """The sender's line above the address, as large as its strip allows. Raises PrintError when it is too long."""
+    line, width = sender(job), job.profile.window.w
+    if not job.profile.window.return_line:
+        return {"return_line": line, "return_size": RETURN_SIZES[0]}
+    # The strip begins where the address does, a little inside the window.
+    inset = min(max(job.profile.body.left - job.profile.window.x, 0), 5)
+    size = next((size for size in RETURN_SIZES if text_width(line, size) <= width - inset), None)
+    if size is None:
+        raise PrintError(f"the return address of the office in {job.office['country']} is too long for {width:g} mm")
+    return {"return_line": line, "return_size": size}
+
+
 def reference(job: Job, number: int) -> str:
     return f"{job.name}-{number:04d}"
 
 
 def address_variants(job: Job, brief: Brief) -> list[tuple[postal.AddressLine, ...]]:
-    """The address as it may be printed, fullest first: both scripts and the role, then shorter, then Latin."""
+    """The address as it may be printed, fullest first: both scripts and the role, then shorter, then one."""
     name, role = brief.target["name"], brief.target["role"]
     tags = [*_native_tags(job.scripts, name), "en"]
     names = [in_language(name, tag) for tag in tags]
@@ -147,6 +158,7 @@ def address_variants(job: Job, brief: Brief) -> list[tuple[postal.AddressLine, .
     shapes: list[tuple[list[str], postal.Order]] = [
         ([*names, *roles], "destination-first"),
         (names, "destination-first"),
+        (names[:1], "destination-only"),
         ([names[-1]], "latin"),
     ]
     return [
@@ -177,27 +189,6 @@ def window_lines(job: Job, brief: Brief) -> tuple[postal.AddressLine, ...]:
     return next((lines for lines in variants if len(lines) <= most), variants[-1])
 
 
-def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, to_pdf: Callable[[str], bytes]) -> Papers:
-    """All files of the folder. `to_pdf` makes a PDF of the HTML of a cover or a label sheet."""
-    by_number = {sheet.number: sheet for sheet in sheets_}
-    refused = {one.number: one for one in rendered.refused}
-    held = [sheet for sheet in sheets_ if sheet.source is None]
-    held += [
-        Sheet(number=n, brief=by_number[n].brief, source=None, reason=one.reason, characters=one.characters)
-        for n, one in refused.items()
-    ]
-    rows = tuple(_row(job, by_number[pages.number], pages) for pages in rendered.pages)
-    files = {
-        "letters.pdf": rendered.pdf,
-        "cover.pdf": to_pdf(environment.render("print/cover.html", cover.context(_cover(job, rows, held)))),
-        "address.pdf": _labels(job, rows, by_number, to_pdf),
-        "pieces.csv": manifest.pieces_csv(job.name, rows),
-    }
-    files["manifest.json"] = manifest.manifest(_facts(job, rows, held, by_number), rows, files)
-    files["SHA256SUMS"] = manifest.sha256sums(files)
-    return Papers(files=files, rows=rows, held=tuple(held), by_number=by_number)
-
-
 def specimens(sheets_: Sequence[Sheet], rendered: Rendered, *, share: float) -> list[Sheet]:
     """The pieces that are read back: `share` of them, at least twenty, evenly spread, the first and last included."""
     printed = [row.number for row in rendered.pages]
@@ -206,124 +197,11 @@ def specimens(sheets_: Sequence[Sheet], rendered: Rendered, *, share: float) -> 
     return [sheet for sheet in sheets_ if sheet.number in chosen]
 
 
-def _row(job: Job, sheet: Sheet, pages: Any) -> manifest.PieceRow:
-    counted = sheets.count(pages.pages, duplex=job.profile.duplex, paper=_paper(job))
-    return manifest.PieceRow(
-        piece_no=sheet.number,
-        letter_ref=reference(job, sheet.number),
-        addressee=in_language(sheet.brief.target["name"], "en"),
-        first_page=pages.first_page,
-        last_page=pages.last_page,
-        pages=pages.pages,
-        sheets=counted.sheets,
-        blank_pages=pages.blank_pages,
-        duplex=job.profile.duplex,
-        weight_g=counted.weight_g,
-        barcode=next(iter(codes(job, [pages]).values())).text,
-        language=sheet.brief.language,
-        country=job.country,
-    )
-
-
 def codes(job: Job, pages: Sequence[PiecePages]) -> Mapping[int, SheetCode]:
     """What machines read on every sheet, by its front's page in letters.pdf."""
     return sheetcode.codes(job.name, pages, duplex=job.profile.duplex)
 
 
-def _paper(job: Job) -> sheets.Paper:
-    sheet = job.profile.sheet
-    return sheets.Paper(size=(sheet.width, sheet.height), grammage=sheet.paper)
-
-
-def _cover(job: Job, rows: Sequence[manifest.PieceRow], held: Sequence[Sheet]) -> cover.CoverFacts:
-    reasons = Counter(one.reason or "" for one in held)
-    return cover.CoverFacts(
-        batch_id=job.name,
-        ua=job.ua,
-        index=job.index,
-        office=job.office["name"],
-        languages=sorted({row.language for row in rows}),
-        mode=job.mode,
-        address=postal.lines(
-            addressee=(), address_lines=job.scripts, country=job.country, sender_country=job.office["country"]
-        ),
-        addressees=[_count(name, rows) for name in dict.fromkeys(row.addressee for row in rows)],
-        held=[
-            cover.HeldReason(
-                HELD_WORDS.get(reason, reason), [reference(job, one.number) for one in held if one.reason == reason]
-            )
-            for reason in reasons
-        ],
-        deadline=job.deadline,
-        profile=job.profile.name,
-        duplex=job.profile.duplex,
-        grammage=job.profile.sheet.paper,
-        checkpoint=job.checkpoint,
-    )
-
-
-def _count(name: str, rows: Sequence[manifest.PieceRow]) -> cover.AddresseeCount:
-    own = [row for row in rows if row.addressee == name]
-    return cover.AddresseeCount(
-        name, "en", len(own), sum(r.pages for r in own), sum(r.sheets for r in own), sum(r.weight_g for r in own)
-    )
-
-
-def _labels(
-    job: Job, rows: Sequence[manifest.PieceRow], by_number: Mapping[int, Sheet], to_pdf: Callable[[str], bytes]
-) -> bytes:
-    """One label a letter, in print order; each different page is laid out once."""
-    runs: list[tuple[str, Brief, int]] = []
-    for row in rows:
-        brief = by_number[row.piece_no].brief
-        if runs and runs[-1][0] == brief.recipient_key:
-            runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
-        else:
-            runs.append((brief.recipient_key, brief, 1))
-    stock = label.sheet(job.label_sheet)
-    labels = [label.Label(_label_lines(job, brief, stock), copies=n) for _, brief, n in runs]
-    context = label.sheet_context(labels, sheet=stock)
-    repeats = context.pop("repeats")
-    return label.collate(to_pdf(environment.render("print/label.html", context)), repeats)
-
-
-def _label_lines(job: Job, brief: Brief, stock: label.Sheet) -> tuple[postal.AddressLine, ...]:
-    """The fullest address that fits the label. Raises PrintError when not even the shortest does."""
-    *fuller, shortest = address_variants(job, brief)
-    for lines in fuller:
-        with suppress(PrintError):
-            label.sheet_context([label.Label(lines)], sheet=stock)
-            return lines
-    return shortest
-
-
-def _facts(
-    job: Job, rows: Sequence[manifest.PieceRow], held: Sequence[Sheet], by_number: Mapping[int, Sheet]
-) -> manifest.BatchFacts:
-    families = {name for row in rows for name in (fonts.leader(row.language), "Noto Serif")}
-    printed = {row.addressee: window_lines(job, by_number[row.piece_no].brief) for row in rows}
-    return manifest.BatchFacts(
-        batch_id=job.name,
-        parent=None,
-        office=job.office["name"],
-        country=job.country,
-        ua=job.ua,
-        index=job.index,
-        revision=job.revision,
-        languages=sorted({row.language for row in rows}),
-        mode=job.mode,
-        profile=job.profile.name,
-        profile_sha256=job.profile.sha256,
-        template_sha256=_template_sha256(),
-        addresses=printed,
-        held=[manifest.HeldPiece(reference(job, one.number), one.reason or "") for one in held],
-        paper=_paper(job),
-        tools={name: version(name) for name in ("uamail", "weasyprint", "pikepdf")},
-        fonts={family: fonts.versions().get(family, "") for family in sorted(families)},
-    )
-
-
-@cache
-def _template_sha256() -> str:
-    folder = TEMPLATES / "print"
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in ("letter.html", "print.css"))).hexdigest()
+def sender(job: Job) -> str:
+    """The office and its return address in one line; mandatory on an envelope without a window."""
+    return ", ".join((job.office["name"], *job.office["address"]))

@@ -91,6 +91,11 @@ def exported(session: Session, batch_id: int, *, now: datetime, actor: str) -> N
     audit.record_set(session, Event("batch:exported", now, actor), "batch", [batch_id])
 
 
+def viewed(session: Session, batch_id: int, *, now: datetime, actor: str) -> None:
+    """Put on record that somebody looked at its letters."""
+    audit.record_set(session, Event("batch:viewed", now, actor), "batch", [batch_id])
+
+
 def _deliveries(session: Session, found: Batch, pieces: set[int] | None, *, state: str) -> list[int]:
     """The deliveries of these pieces. Raises InputError naming numbers that are not there in that state."""
     rows = session.execute(

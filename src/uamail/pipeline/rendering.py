@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, and_, insert, or_, select, update
@@ -32,14 +32,20 @@ from uamail.printing.reference import PiecePages
 from uamail.store import Stored
 
 
-def take(session: Session, *, lease: timedelta, label_sheet: str, now: datetime) -> Job | None:
-    """Lease the oldest sealed batch; the attempt is counted before any work."""
+def take(
+    session: Session, *, lease: timedelta, label_sheet: str, now: datetime, shift: tuple[float, float] = (0.0, 0.0)
+) -> Job | None:
+    """Lease the oldest sealed batch; the attempt is counted before any work.
+
+    `shift` is what the printer's calibration asks for, mm right and down; it stays with the batch.
+    """
     one = session.execute(
         select(Batch).where(*_free(now)).order_by(Batch.id).limit(1).with_for_update(skip_locked=True)
     ).scalar_one_or_none()
     if one is None:
         return None
     one.attempts, one.lease_until = one.attempts + 1, now + lease
+    one.dx, one.dy = shift
     return _job(session, one, _gathered(session, one), label_sheet, now)
 
 
@@ -94,11 +100,12 @@ def _job(session: Session, one: Batch, ids: Sequence[int], label_sheet: str, now
         attempt=one.attempts,
         name=one.name,
         mode=one.mode,
-        profile=profile.load(one.profile),
+        profile=profile.load(one.profile).calibrated(one.dx, one.dy),
         ua=action.key,
         index=revision.index_number,
         revision=revision.number,
         deadline=in_language(deadline["wording"], "en") if deadline.get("wording") else None,
+        deadline_on=date.fromisoformat(deadline["date"]) if deadline else None,
         day=now,
         office={"name": office.name, "country": office.country, "address": office.return_address, "zone": office.zone},
         country=address.country,

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from uamail.errors import MissingGlyph
-from uamail.printing import fonts
+from uamail.printing import fonts, matrixcode
+from uamail.printing.grouping import Group, Parcel
 from uamail.printing.postal import AddressLine
 
 # Longer lists are in manifest.json; the cover stays one or two pages.
 _SHOWN_REFERENCES = 12
 _SHOWN_REASONS = 8
+_SHOWN_GROUPS = 12
+_QR_MODULE = 0.45  # mm: read by a telephone from paper
 
 _STEPS = {
     "individual": ("Printed", "Checked", "Folded", "In envelopes", "Franked", "Posted"),
@@ -58,6 +61,10 @@ class CoverFacts:
     duplex: bool
     grammage: float
     checkpoint: str | None = None
+    post_by: str | None = None
+    postage: str | None = None
+    groups: Sequence[Group] = ()
+    parcels: Sequence[Parcel] = ()
 
 
 def context(facts: CoverFacts) -> dict[str, Any]:
@@ -73,17 +80,35 @@ def context(facts: CoverFacts) -> dict[str, Any]:
         "batch_id": facts.batch_id,
         "parent": facts.parent,
         "facts": [{"term": term, "value": value} for term, value in _facts(facts) if value],
-        "address": [
-            {"text": line.text, "lang": line.lang, "direction": fonts.direction(line.lang)} for line in facts.address
-        ],
+        "address": lines(facts.address),
         "addressees": [_row(each) for each in facts.addressees],
         "total": _row(_sum(facts.addressees)),
         "steps": list(_STEPS[facts.mode]),
         "held": _held(facts.held),
         "held_more": max(0, len(facts.held) - _SHOWN_REASONS),
         "held_total": f"{sum(len(each.letter_refs) for each in facts.held):,}",
+        "groups": [_group(each) for each in facts.groups[:_SHOWN_GROUPS]],
+        "groups_more": max(0, len(facts.groups) - _SHOWN_GROUPS),
+        "parcels": [_parcel(each) for each in facts.parcels[:_SHOWN_GROUPS]],
+        "parcels_more": max(0, len(facts.parcels) - _SHOWN_GROUPS),
         "checkpoint": (facts.checkpoint or "").splitlines(),
+        "qr": _qr(facts.checkpoint) if facts.checkpoint else None,
     }
+
+
+def lines(address: Sequence[AddressLine]) -> list[dict[str, str]]:
+    """The lines of an address as a template draws them."""
+    return [{"text": line.text, "lang": line.lang, "direction": fonts.direction(line.lang)} for line in address]
+
+
+def _qr(text: str) -> dict[str, Any]:
+    """A QR code as black runs, in mm from its top left corner."""
+    side, runs = matrixcode.qr(text)
+    cells = [
+        {"x": round(column * _QR_MODULE, 2), "y": round(row * _QR_MODULE, 2), "w": round(length * _QR_MODULE, 2)}
+        for row, column, length in runs
+    ]
+    return {"side": round(side * _QR_MODULE, 2), "module": _QR_MODULE, "runs": cells}
 
 
 def weight(grams: float) -> str:
@@ -98,8 +123,10 @@ def _facts(facts: CoverFacts) -> tuple[tuple[str, str | None], ...]:
         ("Index", facts.index),
         ("Office", facts.office),
         ("Deadline", facts.deadline),
+        ("Post by", facts.post_by),
         ("Languages", ", ".join(facts.languages)),
         ("Delivery", facts.mode),
+        ("Postage", facts.postage),
         ("Print", f"{facts.profile}, {sides}, {facts.grammage:g} g/m², black only"),
     )
 
@@ -118,6 +145,19 @@ def _row(count: AddresseeCount) -> dict[str, str]:
 def _sum(counts: Sequence[AddresseeCount]) -> AddresseeCount:
     letters, pages, sheets = (sum(getattr(each, key) for each in counts) for key in ("letters", "pages", "sheets"))
     return AddresseeCount("Total", "en", letters, pages, sheets, sum(each.weight_g for each in counts))
+
+
+def _group(one: Group) -> dict[str, str]:
+    return {**_span(one), "pages": f"{one.pages:,}", "sheets": f"{one.sheets:,}"}
+
+
+def _parcel(one: Parcel) -> dict[str, str]:
+    return {**_span(one), "number": f"{one.number:,}", "sheets": f"{one.sheets:,}", "weight": weight(one.weight_g)}
+
+
+def _span(one: Group | Parcel) -> dict[str, str]:
+    pieces = f"{one.first_piece:,}–{one.last_piece:,}" if one.pieces > 1 else f"{one.first_piece:,}"
+    return {"name": one.addressee, "pieces": pieces, "letters": f"{one.pieces:,}"}
 
 
 def _held(held: Sequence[HeldReason]) -> list[dict[str, Any]]:

@@ -57,7 +57,11 @@ class HeldPiece:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchFacts:
-    """What stays true of a batch whatever its state: `addresses` maps an addressee to the lines as printed."""
+    """What stays true of a batch whatever its state: `addresses` maps an addressee to the lines as printed.
+
+    `address_forms` holds the whole address and its shorter forms, for labels; `groups`, `parcels` and `postage` are the
+    dataclasses of those names.
+    """
 
     batch_id: str
     parent: str | None
@@ -72,7 +76,13 @@ class BatchFacts:
     profile_sha256: str
     template_sha256: str
     addresses: Mapping[str, Sequence[postal.AddressLine]]
+    address_forms: Mapping[str, Sequence[Sequence[postal.AddressLine]]] = field(default_factory=dict)
+    sender: str = ""
     held: Sequence[HeldPiece] = ()
+    groups: Sequence[object] = ()
+    parcels: Sequence[object] = ()
+    postage: object = None
+    post_by: str | None = None
     paper: sheets.Paper = field(default_factory=sheets.Paper)
     tools: Mapping[str, str] = field(default_factory=dict)
     fonts: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from babel.languages import get_official_languages
 from uamail.errors import PrintError
 from uamail.event import canonical_json
 
-Order = Literal["destination-first", "latin"]
+Order = Literal["destination-first", "destination-only", "latin"]
 
 LATIN = "Latn"
 _HAN = frozenset({"Hans", "Hant", "Hani"})
@@ -63,9 +63,10 @@ def lines(
 
     `address_lines` maps an ISO 15924 script to authored lines, which are never rewritten or reordered. Each name or
     role of `addressee` joins the lines of its own script: above them, or below them where the person comes last.
-    "latin" leaves the destination script out. The country is named in the sender's language and, where that is not
-    written in Latin letters, in English too (UPU Convention Regulations on addressing, S42); domestic mail has no
-    country line. Raises PrintError when there are no lines to print.
+    "latin" leaves the destination script out, "destination-only" the Latin lines where there is another script. The
+    country is named in the sender's language and, where that is not written in Latin letters, in English too (UPU
+    Convention Regulations on addressing, S42); domestic mail has no country line. Raises PrintError when there are no
+    lines to print.
     """
     scripts = _scripts(address_lines, country=country, order=order)
     if not scripts:
@@ -112,6 +113,8 @@ def _scripts(address_lines: Mapping[str, Sequence[str]], *, country: str, order:
         kept = own if own in han else han[0]
         foreign = [script for script in foreign if script not in _HAN or script == kept]
     latin = [LATIN] if address_lines.get(LATIN) else []
+    if order == "destination-only" and foreign:
+        return foreign
     return latin if order == "latin" else foreign + latin
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pikepdf
 
-from uamail.printing import datamatrix, omr
+from uamail.printing import matrixcode, omr
 from uamail.printing.profile import Profile
 from uamail.printing.sheetcode import SheetCode
 
@@ -16,7 +16,7 @@ def marks(code: SheetCode, profile: Profile) -> bytes:
     They keep the graphics state, use black ink only, and want the page's own coordinates (points from the bottom left).
     """
     (dx, dy), sheet, place = profile.shift, profile.sheet, profile.barcode
-    code_ = datamatrix.operators(code.text, x=place.x + dx, y=place.y + dy, module=place.module, height=sheet.height)
+    code_ = matrixcode.operators(code.text, x=place.x + dx, y=place.y + dy, module=place.module, height=sheet.height)
     return code_ + (omr.operators(code, profile.omr, dx=dx, dy=dy, height=sheet.height) if profile.omr else b"")
 
 

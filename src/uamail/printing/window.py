@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import pypdfium2
 
 from uamail.printing import readback
-from uamail.printing.profile import Profile, Rect
+from uamail.printing.profile import Profile, Rect, Window
 
 _PT_PER_MM: Final = 72 / 25.4
 _EDGE: Final = 1.0  # mm round the address in which no part of a letter may stand
@@ -48,6 +48,8 @@ class Reader:
         if not readback.same(lines, self.text(page, zone)):
             problems.append("the text in the window is not the address")
         problems += [f"text runs over the {rect.name} edge" for rect in _edges(zone) if self.text(page, rect).strip()]
+        if self.text(page, self._shifted(_beside(self._profile.window))).strip():
+            problems.append("the sender's line runs out of the window")
         return tuple(problems)
 
     def stained(self, page: int) -> tuple[str, ...]:
@@ -83,6 +85,11 @@ class Reader:
         margins = tuple(edge * _PT_PER_MM for edge in crop)
         bitmap = self._document[page - 1].render(scale=_PROOF_SCALE, crop=margins, grayscale=True)
         return min(bytes(bitmap.buffer)) == 255
+
+
+def _beside(window: Window) -> Rect:
+    """A strip right of the sender's line; nothing where there is none."""
+    return Rect(x=window.x + window.w + _SLACK, y=window.y, w=_EDGE - _SLACK, h=max(window.return_line, 0.01))
 
 
 def _edges(zone: Rect) -> tuple[Rect, ...]:

@@ -72,7 +72,7 @@ def test_list_and_show_agree(rendered: Desk) -> None:
     assert {key: shown[key] for key in listed} == listed
     assert [piece["number"] for piece in shown["piece_list"]] == [1, 2, 3]
     assert {one["name"] for one in shown["files"]} == {
-        *("letters.pdf", "cover.pdf", "address.pdf"),
+        *("letters.pdf", "proof.pdf", "cover.pdf", "address.pdf"),
         *("manifest.json", "pieces.csv", "SHA256SUMS"),
     }
 
@@ -86,7 +86,7 @@ def test_export_writes_the_folder(rendered: Desk, tmp_path: Path) -> None:
     refused = rendered.quick("batch", "export", name, folder)
 
     assert again.code == 0
-    assert len(list(folder.iterdir())) == 6
+    assert len(list(folder.iterdir())) == 7
     assert refused.code == 1
     assert "is not overwritten" in refused.err
 

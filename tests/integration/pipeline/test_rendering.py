@@ -15,13 +15,16 @@ from uamail.errors import PrintError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
-from uamail.pipeline import batching, folder, posting, recall, rendering
+from uamail.pipeline import batching, contents, folder, posting, recall, rendering
 from uamail.pipeline.folder import Job, Papers
 from uamail.printing import reference
 from uamail.store import Stored
 
 LEASE = timedelta(minutes=15)
-FILES = {"letters.pdf", "cover.pdf", "address.pdf", "pieces.csv", "manifest.json", "SHA256SUMS"}
+FILES = {
+    *("letters.pdf", "proof.pdf", "cover.pdf", "address.pdf"),
+    *("pieces.csv", "manifest.json", "SHA256SUMS"),
+}
 
 
 @pytest.fixture
@@ -49,7 +52,8 @@ def take(world: World, *, lease: timedelta = LEASE) -> Job | None:
 def render(inst: Installation, job: Job) -> tuple[Papers, Mapping[str, Stored], bytes]:
     sheets = folder.sheets_of(job, keys=inst.keys)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    made = folder.papers(job, sheets, reference.render(sources, profile=job.profile), to_pdf=reference.render_html)
+    rendered = reference.render(sources, profile=job.profile)
+    made = contents.papers(job, sheets, rendered, tariffs=inst.tariffs, to_pdf=reference.render_html)
     key, wrapped = inst.keys.new_key()
     return made, {name: inst.store.put(data, key=key) for name, data in made.files.items()}, wrapped
 

@@ -3,7 +3,7 @@
 import pytest
 
 from uamail.errors import InputError
-from uamail.printing import datamatrix, omr, sheetcode
+from uamail.printing import matrixcode, omr, sheetcode
 from uamail.printing.profile import MOST_MODULES
 from uamail.printing.reference import PiecePages
 from uamail.printing.sheetcode import SheetCode
@@ -46,11 +46,11 @@ def test_other_code_is_refused(text: str) -> None:
 def test_longest_code_fits_its_place() -> None:
     longest = SheetCode(batch="B9999999", piece=99999, sheet=12, sheets=12, duplex=True)
 
-    assert datamatrix.runs(longest.text)[0] <= MOST_MODULES
+    assert matrixcode.runs(longest.text)[0] <= MOST_MODULES
 
 
 def test_code_has_its_finder_edges() -> None:
-    side, runs = datamatrix.runs(code().text)
+    side, runs = matrixcode.runs(code().text)
 
     assert (side - 1, 0, side) in runs
     assert {row for row, column, _ in runs if column == 0} == set(range(side))
@@ -58,7 +58,7 @@ def test_code_has_its_finder_edges() -> None:
 
 def test_blurred_module_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
-        datamatrix.operators("B12-0034", x=10, y=10, module=0.2, height=297)
+        matrixcode.operators("B12-0034", x=10, y=10, module=0.2, height=297)
 
 
 @pytest.mark.parametrize(

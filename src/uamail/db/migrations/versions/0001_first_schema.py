@@ -623,6 +623,8 @@ def upgrade() -> None:
         sa.Column("address_id", Id, nullable=False),
         sa.Column("release_id", Id, nullable=True),
         sa.Column("profile", sa.String(), nullable=False),
+        sa.Column("dx", sa.Float(), nullable=False),
+        sa.Column("dy", sa.Float(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),

@@ -1,4 +1,4 @@
-"""A DataMatrix as black rectangles: runs of modules, and the page operators that draw them."""
+"""Matrix codes as black rectangles: runs of modules, and the page operators that draw a DataMatrix."""
 
 import math
 import re
@@ -17,11 +17,19 @@ _BLACK: Final = re.compile(b"\0+")
 
 
 def runs(text: str) -> tuple[int, list[Run]]:
-    """The side in modules of the square code (ISO/IEC 16022, ECC 200) of an ASCII text, and its black runs.
+    """The side in modules of the square DataMatrix (ISO/IEC 16022, ECC 200) of an ASCII text, and its black runs.
 
     The quiet edge of one module on every side is the caller's.
     """
-    barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix, force_square=True)
+    return _runs(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix, force_square=True))
+
+
+def qr(text: str) -> tuple[int, list[Run]]:
+    """The same of a QR code (ISO/IEC 18004, level M), which wants a quiet edge of four modules."""
+    return _runs(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M"))
+
+
+def _runs(barcode: zxingcpp.Barcode) -> tuple[int, list[Run]]:
     image: Any = zxingcpp.write_barcode_to_image(barcode, scale=1, add_quiet_zones=False)
     flat = memoryview(image).tobytes()
     side = math.isqrt(len(flat))
