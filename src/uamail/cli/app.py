@@ -12,6 +12,7 @@ from uamail.cli import (
     appeals,
     audit,
     batch,
+    batch_life,  # noqa: F401 - as the next
     batch_paper,  # noqa: F401 - its verbs join those of batch
     bounces,
     delivery,

@@ -1,6 +1,6 @@
-"""`uamail batch`: list, show, seal, export, approve, printed and posted."""
+"""`uamail batch`: list, show, seal, export and approve."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +22,6 @@ app = typer.Typer(
     help="Print batches: list, show, seal, export, approve, printed, posted, returned.", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(help="B12 or 12.")]
-Pieces = Annotated[str | None, typer.Option("--pieces", help="113-127,130; without it all of them.")]
 
 
 @app.command("list")
@@ -47,7 +46,18 @@ def show_(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
         facts: dict[str, Any] = next(row for row in lists.batches(session) if row["id"] == found.name)
         facts["piece_list"] = lists.pieces(session, found.id)
         facts["files"] = [{"name": f.name, "sha256": f.sha256, "size": f.size} for f in lists.files(session, found.id)]
-    show(facts, as_json, lambda: batches_table([facts]), lambda: _state(facts), lambda: _pieces(facts["piece_list"]))
+        facts["postings"] = lists.postings(session, found.id)
+    parts: list[Callable[[], Table | str]] = [
+        lambda: batches_table([facts]),
+        lambda: _state(facts),
+        lambda: _pieces(facts["piece_list"]),
+    ]
+    show(facts, as_json, *parts, *([lambda: _postings(facts["postings"])] if facts["postings"] else []))
+
+
+def _postings(rows: Iterable[Mapping[str, Any]]) -> Table:
+    columns = ("pieces", "on", "by", "proof", "sha256")
+    return table("in the post", columns, [tuple(row[column] for column in columns) for row in rows])
 
 
 def _state(facts: Mapping[str, Any]) -> str:
@@ -117,47 +127,16 @@ def exported(inst: Installation, name: str, directory: Path) -> Path:
 @app.command()
 def approve(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
     """Approve the rendered pages by their hash; `uamail release run UA --channel print` lets them go."""
-    _moved(home, batch, "approved", as_json)
+    moved(home, batch, "approved", as_json)
 
 
-@app.command()
-def printed(batch: Name, home: HomeOption, as_json: JsonOption = False) -> None:
-    """The print house has printed it."""
-    _moved(home, batch, "printed", as_json)
-
-
-def _moved(home: Path, name: str, to: str, as_json: bool) -> None:
+def moved(home: Path, name: str, to: str, as_json: bool) -> None:
+    """Carry a batch on by one step."""
     with opened(home) as inst, inst.db.scope() as session:
         found = lists.batch(session, name)
         posting.carry(session, found, to=to, now=db.now(session), actor=actor())
         session.refresh(found)
     show({"batch": found.name, "state": found.state}, as_json, lambda: f"batch {found.name} is {found.state}")
-
-
-@app.command()
-def posted(batch: Name, home: HomeOption, pieces: Pieces = None, as_json: JsonOption = False) -> None:
-    """The letters are in the post: the batch, or some pieces of it."""
-    with opened(home) as inst, inst.db.scope() as session:
-        found = lists.batch(session, batch)
-        n = posting.post(session, found, pieces=posting.ranges(pieces), now=db.now(session), actor=actor())
-    show({"batch": found.name, "posted": n}, as_json, lambda: f"{n} letters of {found.name} are posted")
-
-
-@app.command()
-def returned(
-    batch: Name,
-    home: HomeOption,
-    pieces: Annotated[str, typer.Option("--pieces", help="113-127,130.")],
-    reason: Annotated[str, typer.Option("--reason", help="What the post says.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Posted letters that came back."""
-    with opened(home) as inst, inst.db.scope() as session:
-        found = lists.batch(session, batch)
-        n = posting.take_back(
-            session, found, pieces=posting.ranges(pieces), reason=reason, now=db.now(session), actor=actor()
-        )
-    show({"batch": found.name, "returned": n}, as_json, lambda: f"{n} letters of {found.name} came back")
 
 
 def batches_table(rows: list[dict[str, Any]]) -> Table:

@@ -176,7 +176,9 @@ def _post(inst: Installation) -> list[Path]:
     folders = [batch.exported(inst, name, inst.home.root / "batches" / name) for name in names]
     for name in names:
         with inst.db.scope() as session:
-            posting.post(session, lists.batch(session, name), pieces=None, now=db.now(session), actor=_OPERATOR)
+            now = db.now(session)
+            trip = posting.Trip(on=now.date(), by=_OPERATOR)
+            posting.post(session, lists.batch(session, name), pieces=None, trip=trip, now=now, actor=_OPERATOR)
     return folders
 
 

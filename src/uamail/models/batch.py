@@ -16,7 +16,7 @@ MOVES: Mapping[str, tuple[str, ...]] = {
     "open": ("sealed", "cancelled"),
     "sealed": ("rendered", "cancelled"),
     "rendered": ("approved", "sealed", "cancelled"),
-    "approved": ("released", "sealed", "cancelled"),
+    "approved": ("released", "rendered", "sealed", "cancelled"),
     "released": ("printed", "cancelled"),
     "printed": ("posted", "cancelled"),
     "posted": (),
@@ -26,7 +26,7 @@ STATES = tuple(MOVES)
 # A batch whose rendering died that often waits for a person (uamail batch list shows its attempts).
 MOST_ATTEMPTS = 3
 PIECE_STATES = ("printed", "held", "damaged", "posted", "returned", "removed")
-PROOFS = ("photo", "franking")
+PROOFS = ("photo", "franking", "receipt")
 _OPEN = text("state = 'open'")
 _LIVE = text("state NOT IN ('held', 'damaged', 'removed')")
 
@@ -82,6 +82,11 @@ class Batch(Base):
     @property
     def name(self) -> str:
         return name_of(self.id, self.parent_id, self.reprint)
+
+    @property
+    def code_name(self) -> str:
+        """The name in its letters' references and codes: a reprint keeps its original's."""
+        return f"B{self.parent_id or self.id}"
 
 
 class Piece(Base):

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, String, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
 from uamail.errors import RuleRefused
-from uamail.models import Action, Batch, Delivery, Hold, Office, batch, delivery
+from uamail.models import Action, Address, Batch, Delivery, Hold, Office, batch, delivery
 from uamail.models.base import insert_missing
 
 
@@ -107,6 +107,7 @@ def _ready(now: datetime) -> tuple[ColumnElement[bool], ...]:
         Delivery.state == "queued",
         Delivery.channel == "print",
         Delivery.address_id.is_not(None),
+        ~select(Address.id).where(Address.id == Delivery.address_id, Address.suspect_at.is_not(None)).exists(),
         Delivery.due_at <= now,
         or_(Delivery.not_after.is_(None), Delivery.not_after > now),
         ~stopped.exists(),

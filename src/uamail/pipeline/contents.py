@@ -216,7 +216,7 @@ def _cover(lot: _Lot) -> cover.CoverFacts:
         address=postal.lines(
             addressee=(), address_lines=job.scripts, country=job.country, sender_country=job.office["country"]
         ),
-        addressees=[_count(name, rows) for name in dict.fromkeys(row.addressee for row in rows)],
+        addressees=[counted(name, rows) for name in dict.fromkeys(row.addressee for row in rows)],
         held=[
             cover.HeldReason(
                 HELD_WORDS.get(reason, reason), [reference(job, one.number) for one in held if one.reason == reason]
@@ -235,7 +235,8 @@ def _cover(lot: _Lot) -> cover.CoverFacts:
     )
 
 
-def _count(name: str, rows: Sequence[manifest.PieceRow]) -> cover.AddresseeCount:
+def counted(name: str, rows: Sequence[manifest.PieceRow]) -> cover.AddresseeCount:
+    """What one addressee gets of these pieces."""
     own = [row for row in rows if row.addressee == name]
     return cover.AddresseeCount(
         name, "en", len(own), sum(r.pages for r in own), sum(r.sheets for r in own), sum(r.weight_g for r in own)
@@ -265,6 +266,7 @@ def _facts(lot: _Lot) -> manifest.BatchFacts:
         groups=grouping.groups(rows, paper=paper(job)),
         parcels=lot.parcels,
         postage=lot.postage,
+        deadline=job.deadline,
         post_by=lot.post_by,
         held=[manifest.HeldPiece(reference(job, one.number), one.reason or "") for one in held],
         paper=paper(job),

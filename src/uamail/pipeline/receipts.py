@@ -12,7 +12,8 @@ from uamail import identity
 from uamail.letters.language import match
 from uamail.letters.receipt import OCCASIONS, ReceiptLine, available, receipt
 from uamail.letters.words import MailWords
-from uamail.models import ActionRevision, Appeal, AuditCheckpoint, Delivery, Signer, Target, VaultItem
+from uamail.models import ActionRevision, Appeal, AuditCheckpoint, Batch, Delivery, Signer, Target, VaultItem
+from uamail.models.batch import name_of
 from uamail.models.delivery import LEAVING, LETTERS
 from uamail.pipeline.writing import in_language
 from uamail.vault import Keyring
@@ -81,8 +82,9 @@ class Told:
 def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, list[dict[str, Any]]]:
     query = (
         select(Delivery.appeal_id, Delivery.channel, Delivery.state, Delivery.reason, Delivery.changed_at, Target.name)
-        .add_columns(Delivery.batch_id, Delivery.carrier_id, Target.position)
+        .add_columns(Delivery.batch_id, Batch.parent_id, Batch.reprint, Delivery.carrier_id, Target.position)
         .join(Target, Target.id == Delivery.target_id)
+        .outerjoin(Batch, Batch.id == Delivery.batch_id)
         .where(Delivery.appeal_id.in_(appeal_ids), Delivery.kind.in_(LETTERS))
         .order_by(Delivery.appeal_id, Target.position, Delivery.channel)
     )
@@ -99,7 +101,7 @@ def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, li
                 "state": "queued" if listed else row.state,
                 "signers": signers.get(row.carrier_id),
                 "reason": row.reason,
-                "batch": f"B{row.batch_id}" if row.batch_id else None,
+                "batch": name_of(row.batch_id, row.parent_id, row.reprint) if row.batch_id else None,
                 "date": row.changed_at,
             }
         )

@@ -1,7 +1,7 @@
 """Rendering: a sealed batch becomes the folder a print house gets, or says which letters must wait."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -259,12 +259,15 @@ def take_pages(session: Session, *, lease: timedelta, now: datetime) -> Pages | 
         return None
     one.lease_until = now + lease
     pieces = session.execute(
-        select(Piece).where(Piece.batch_id == one.id, Piece.state != "held").order_by(Piece.number)
+        select(Piece)
+        .where(Piece.batch_id == one.id, Piece.state.in_(("printed", "posted", "returned")))
+        .order_by(Piece.number)
     ).scalars()
     rows = [row for row in pieces if row.first_page is not None and row.last_page is not None]
     letters = select(BatchFile.stored_as).where(BatchFile.batch_id == one.id, BatchFile.name == "letters.pdf")
     return Pages(
-        job=_job(session, one, [row.delivery_id for row in rows], "", now),
+        # A reprint keeps the codes of its original.
+        job=replace(_job(session, one, [row.delivery_id for row in rows], "", now), name=one.code_name),
         numbers={row.delivery_id: row.number for row in rows},
         pages=tuple(
             PiecePages(number=row.number, first_page=row.first_page or 0, last_page=row.last_page or 0) for row in rows

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from uamail.errors import StoreError
 from uamail.printing import postal, sheets
@@ -82,6 +83,7 @@ class BatchFacts:
     groups: Sequence[object] = ()
     parcels: Sequence[object] = ()
     postage: object = None
+    deadline: str | None = None
     post_by: str | None = None
     paper: sheets.Paper = field(default_factory=sheets.Paper)
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -120,17 +122,51 @@ def manifest(batch: BatchFacts, rows: Sequence[PieceRow], files: Mapping[str, by
     """
     facts = asdict(batch)
     facts["addresses"] = {person: _address(lines) for person, lines in batch.addresses.items()}
-    data = {**facts, "schema": SCHEMA, "totals": _totals(batch, rows), "files": _digests(files)}
+    return rewritten({**facts, "schema": SCHEMA}, rows, files, paper=batch.paper)
+
+
+def rewritten(
+    told: Mapping[str, Any],
+    rows: Sequence[PieceRow],
+    files: Mapping[str, bytes] | Mapping[str, str],
+    *,
+    paper: sheets.Paper,
+) -> bytes:
+    """The same of a manifest that was read back and changed: totals and hashes are made anew."""
+    totals = {"held": len(told["held"]), **_totals(rows, paper)}
+    data = {**told, "totals": totals, "files": _digests(files)}
     return (json.dumps(data, ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()
+
+
+def read_pieces(data: bytes) -> list[PieceRow]:
+    """The rows of a pieces.csv that this program wrote."""
+    return [
+        PieceRow(
+            piece_no=int(row["piece_no"]),
+            letter_ref=row["letter_ref"],
+            addressee=row["addressee"].removeprefix("'"),
+            first_page=int(row["first_page"]),
+            last_page=int(row["last_page"]),
+            pages=int(row["pages"]),
+            sheets=int(row["sheets"]),
+            blank_pages=int(row["blank_pages"]),
+            duplex=row["duplex"] == "yes",
+            weight_g=float(row["weight_g"]),
+            barcode=row["barcode"] or None,
+            language=row["lang"],
+            country=row["country"],
+        )
+        for row in csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
+    ]
 
 
 def _address(lines: Sequence[postal.AddressLine]) -> dict[str, object]:
     return {"lines": [asdict(line) for line in lines], "fingerprint": postal.fingerprint(lines)}
 
 
-def _totals(batch: BatchFacts, rows: Sequence[PieceRow]) -> dict[str, int | float]:
+def _totals(rows: Sequence[PieceRow], paper: sheets.Paper) -> dict[str, int | float]:
     counts = (sheets.Sheets(row.pages, row.sheets, row.blank_pages, row.weight_g) for row in rows)
-    return {"pieces": len(rows), "held": len(batch.held), **asdict(sheets.total(counts, paper=batch.paper))}
+    return {"pieces": len(rows), **asdict(sheets.total(counts, paper=paper))}
 
 
 def sha256sums(files: Mapping[str, bytes] | Mapping[str, str]) -> bytes:

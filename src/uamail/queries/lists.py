@@ -1,5 +1,6 @@
 """Lists: what an operator pages through, by keyset, as plain data without private fields."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from uamail.models import (
     Address,
     Appeal,
     Attempt,
+    AuditCheckpoint,
     Batch,
     BatchFile,
     Delivery,
@@ -20,6 +22,7 @@ from uamail.models import (
     Office,
     Operator,
     Piece,
+    Posting,
     Release,
     Suppression,
     Target,
@@ -121,10 +124,11 @@ def deliveries(
             query = query.where(column == value)
     rows = session.execute(query.order_by(Delivery.id).limit(limit)).scalars().all()
     ids = _message_ids(session, [one.id for one in rows])
-    return [_delivery(one, ids.get(one.id)) for one in rows]
+    names = _batch_names(session, {one.batch_id for one in rows if one.batch_id})
+    return [_delivery(one, ids.get(one.id), names.get(one.batch_id or 0)) for one in rows]
 
 
-def _delivery(one: Delivery, message_id: str | None) -> dict[str, Any]:
+def _delivery(one: Delivery, message_id: str | None, batch: str | None) -> dict[str, Any]:
     return {
         "id": one.id,
         "kind": one.kind,
@@ -138,12 +142,16 @@ def _delivery(one: Delivery, message_id: str | None) -> dict[str, Any]:
         "note": one.note,
         "attempts": one.attempts,
         "due_at": _stamp(one.due_at),
-        "batch": f"B{one.batch_id}" if one.batch_id else None,
+        "batch": batch,
         "digest": one.carrier_id,
         "release": one.release_id,
         "message_id": message_id,
         "changed_at": _stamp(one.changed_at),
     }
+
+
+def _batch_names(session: Session, ids: set[int]) -> dict[int, str]:
+    return {one.id: one.name for one in session.execute(select(Batch).where(Batch.id.in_(ids))).scalars()}
 
 
 def _message_ids(session: Session, ids: Sequence[int]) -> dict[int, str]:
@@ -164,7 +172,9 @@ def delivery(session: Session, delivery_id: int) -> dict[str, Any]:
         select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.number)
     ).scalars()
     ids = _message_ids(session, [delivery_id])
-    return {**_delivery(found, ids.get(delivery_id)), "tries": [_attempt(one) for one in tries]}
+    names = _batch_names(session, {found.batch_id} if found.batch_id else set())
+    mine = _delivery(found, ids.get(delivery_id), names.get(found.batch_id or 0))
+    return {**mine, "tries": [_attempt(one) for one in tries]}
 
 
 def _attempt(one: Attempt) -> dict[str, Any]:
@@ -195,11 +205,14 @@ def batches(session: Session, *, state: str | None = None) -> list[dict[str, Any
     if state is not None:
         query = query.where(Batch.state == state)
     rows = session.execute(query).all()
-    languages = _languages(session, [row.Batch.id for row in rows])
+    ids = [row.Batch.id for row in rows]
+    languages, proved = _languages(session, ids), _proved(session, ids)
     return [
         {
             "id": row.Batch.name,
             "parent": f"B{row.Batch.parent_id}" if row.Batch.parent_id else None,
+            "proved": proved.get(row.Batch.id),
+            "suspect": row.Address.suspect_at is not None,
             "ua": row.Action.key,
             "address_id": row.Address.key,
             "office": row.Office.country,
@@ -232,10 +245,15 @@ def _languages(session: Session, batch_ids: Sequence[int]) -> dict[int, set[str]
 
 
 def batch(session: Session, name: str) -> Batch:
-    """The batch "B12" or 12. Raises NotFound."""
-    digits = name.removeprefix("B")
+    """The batch "B12" or 12, or its reprint "B12-R1". Raises NotFound."""
     # A bigint has at most 19 digits; 18 are more batches than there will ever be.
-    found = session.get(Batch, int(digits)) if digits.isdecimal() and len(digits) <= 18 else None
+    match = re.fullmatch(r"B?([0-9]{1,18})(?:-R([0-9]{1,9}))?", name)
+    found = None
+    if match is not None and match[2]:
+        again = select(Batch).where(Batch.parent_id == int(match[1]), Batch.reprint == int(match[2]))
+        found = session.execute(again).scalar_one_or_none()
+    elif match is not None:
+        found = session.get(Batch, int(match[1]))
     if found is None:
         raise NotFound(f"no batch {name}; uamail batch list shows them")
     return found
@@ -256,6 +274,67 @@ def pieces(session: Session, batch_id: int) -> list[dict[str, Any]]:
         }
         for one in rows
     ]
+
+
+def postings(session: Session, batch_id: int) -> list[dict[str, Any]]:
+    """What of a batch was brought to the post, when, by whom, and what shows it."""
+    rows = session.execute(select(Posting).where(Posting.batch_id == batch_id).order_by(Posting.id)).scalars()
+    return [
+        {
+            "pieces": one.pieces,
+            "on": one.posted_on.isoformat(),
+            "by": one.posted_by,
+            "recorded_at": _stamp(one.recorded_at),
+            "proof": one.proof or "unproved",
+            "sha256": one.sha256,
+        }
+        for one in rows
+    ]
+
+
+def _proved(session: Session, batch_ids: Sequence[int]) -> dict[int, bool]:
+    """Of batches of which something was posted: whether all of that is proved."""
+    rows = session.execute(select(Posting.batch_id, Posting.proof).where(Posting.batch_id.in_(batch_ids)))
+    found: dict[int, bool] = {}
+    for batch_id, proof in rows:
+        found[batch_id] = found.get(batch_id, True) and proof is not None
+    return found
+
+
+def suspected(session: Session, address_id: int) -> bool:
+    """Whether too many letters came back from an address."""
+    return session.get_one(Address, address_id).suspect_at is not None
+
+
+def checkpoint(session: Session) -> str | None:
+    """The newest signed checkpoint."""
+    newest = select(AuditCheckpoint.note).order_by(AuditCheckpoint.size.desc()).limit(1)
+    return session.execute(newest).scalar_one_or_none()
+
+
+Scan = tuple[str, int]
+
+
+def scanned(session: Session, codes: set[Scan], *, wanted: str) -> tuple[list[tuple[Batch, set[int]]], int, set[Scan]]:
+    """Scanned pieces by the batch in which they are live now: those that can become `wanted`, how many are that
+    already, and those that cannot."""
+    before = {"posted": "printed", "returned": "posted"}[wanted]
+    lots: dict[int, tuple[Batch, set[int]]] = {}
+    already, unknown = 0, set()
+    for name in sorted({name for name, _ in codes}):
+        id = int(name[1:])
+        query = select(Batch, Piece).join(Piece, Piece.batch_id == Batch.id)
+        family = query.where((Batch.id == id) | (Batch.parent_id == id), Piece.state.in_((before, wanted)))
+        live = {row.Piece.number: row for row in session.execute(family)}
+        for number in sorted(piece for of, piece in codes if of == name):
+            row = live.get(number)
+            if row is None:
+                unknown.add((name, number))
+            elif row.Piece.state == wanted:
+                already += 1
+            else:
+                lots.setdefault(row.Batch.id, (row.Batch, set()))[1].add(number)
+    return list(lots.values()), already, unknown
 
 
 def files(session: Session, batch_id: int) -> Sequence[BatchFile]:

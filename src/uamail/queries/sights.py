@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from uamail.models import (
@@ -147,11 +147,9 @@ def _batches(session: Session, now: datetime) -> Iterator[Sighting]:
         and_(Batch.state == "rendered", Batch.problem.is_not(None)),
     )
     free = or_(Batch.lease_until.is_(None), Batch.lease_until < now)
-    rows: Sequence[Row[int, datetime]] = session.execute(
-        select(Batch.id, Batch.changed_at).where(stuck, free).order_by(Batch.id)
-    ).all()
+    rows = session.execute(select(Batch).where(stuck, free).order_by(Batch.id)).scalars().all()
     if rows:
-        names = ", ".join(f"B{row.id}" for row in rows[:_SOME])
+        names = ", ".join(row.name for row in rows[:_SOME])
         yield Sighting(cause="batch_stuck", since=min(row.changed_at for row in rows), n=len(rows), detail=names)
 
 

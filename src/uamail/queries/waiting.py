@@ -132,14 +132,15 @@ def _releases(session: Session) -> Iterator[dict[str, Any]]:
 
 def _batches(session: Session) -> Iterator[dict[str, Any]]:
     query = (
-        select(Batch.id, _key().label("ua"), Batch.state, Batch.pieces)
+        select(Batch, _key().label("ua"))
         .select_from(Batch)
         .join(Action, Action.id == Batch.action_id)
         .where(Batch.state.in_(("rendered", "approved", "released", "printed")))
         .order_by(Batch.id)
     )
     for row in session.execute(query):
-        yield {"id": f"B{row.id}", "ua": row.ua, "state": row.state, "pieces": row.pieces}
+        one = row.Batch
+        yield {"id": one.name, "ua": row.ua, "state": one.state, "pieces": one.pieces}
 
 
 def _quarantined(session: Session, files: frozenset[str]) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,8 @@ def test_batch_goes_to_the_post(rendered: Desk, tmp_path: Path) -> None:
     assert approved == {"batch": name, "state": "approved"}
     assert released["batches"] == [name]
     assert printed == {"batch": name, "state": "printed"}
-    assert (some, rest) == ({"batch": name, "posted": 2}, {"batch": name, "posted": 1})
+    assert some == {"batch": name, "posted": 2, "proved": False}
+    assert rest == {"batch": name, "posted": 1, "proved": False}
     assert rendered.ask("batch", "show", name)["state"] == "posted"
 
 
@@ -106,10 +107,10 @@ def test_returned_pieces_say_why(rendered: Desk) -> None:
     rendered.ask("release", "99/26", "--channel", "print")
     rendered.ask("batch", "posted", name)
 
-    facts = rendered.ask("batch", "returned", name, "--pieces", "2", "--reason", "moved")
+    facts = rendered.ask("batch", "returned", name, "--pieces", "2", "--reason", "moved", "--note", "to another town")
     piece = rendered.ask("batch", "show", name)["piece_list"][1]
 
-    assert facts == {"batch": name, "returned": 1}
+    assert facts == {"batch": name, "returned": 1, "suspect": False}
     assert (piece["state"], piece["reason"]) == ("returned", "moved")
     assert rendered.ask("delivery", "show", piece["delivery"])["state"] == "returned"
 

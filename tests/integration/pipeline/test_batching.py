@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Thread
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.support import oracle
 from tests.support.world import RULES, World, demo
@@ -199,3 +199,18 @@ def test_late_letters_are_not_gathered(world: World) -> None:
     world.collect()
 
     assert world.states() == {"queued": 5}
+
+
+def test_suspected_address_gathers_nothing(world: World) -> None:
+    world.letters(1)
+    with world.scope() as session:
+        session.execute(update(Address).values(suspect_at=world.now))
+    world.collect()
+    gathered = world.count(select(Batch))
+
+    with world.scope() as session:
+        session.execute(update(Address).values(suspect_at=None))
+    world.collect()
+
+    assert gathered == 0
+    assert world.count(select(Batch).where(Batch.state == "open")) > 0

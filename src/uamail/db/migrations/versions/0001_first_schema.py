@@ -623,8 +623,8 @@ def upgrade() -> None:
         sa.Column("address_id", Id, nullable=False),
         sa.Column("release_id", Id, nullable=True),
         sa.Column("profile", sa.String(), nullable=False),
-        sa.Column("dx", sa.Float(), nullable=False),
-        sa.Column("dy", sa.Float(), nullable=False),
+        sa.Column("dx", sa.Double(), nullable=False),
+        sa.Column("dy", sa.Double(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -731,7 +731,8 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), nullable=True),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "proof IS NULL OR proof = 'photo' OR proof = 'franking'", name=op.f("ck_posting_proof_legal")
+            "proof IS NULL OR proof = 'photo' OR proof = 'franking' OR proof = 'receipt'",
+            name=op.f("ck_posting_proof_legal"),
         ),
         sa.CheckConstraint("(proof IS NULL) = (sha256 IS NULL)", name=op.f("ck_posting_proof_whole")),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_posting_batch_id")),
