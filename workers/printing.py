@@ -104,10 +104,15 @@ def _read_one(pool: ProcessPoolExecutor) -> bool:
 def _read(taken: Pages, pool: ProcessPoolExecutor) -> str | None:
     """What is wrong with a stored batch, in words; None when all of it is right."""
     inst, job = installation(), taken.job
-    pdf = inst.store.read(taken.stored_as, key=inst.keys.unwrap(taken.wrapped_key))
+    key = inst.keys.unwrap(taken.wrapped_key)
+    files = {name: inst.store.read(place, key=key) for name, place in taken.files.items()}
     written = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     letters = {taken.numbers[sheet.brief.delivery_id]: sheet for sheet in written}
-    return _result(pool.submit(_findings, job, pdf, taken.pages, _expected(letters), folder.codes(job, taken.pages)))
+    expected, codes = _expected(letters), folder.codes(job, taken.pages)
+    problem = _result(pool.submit(_findings, job, files["letters.pdf"], taken.pages, expected, codes))
+    if problem is None:
+        _summed(job, files)
+    return problem
 
 
 def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:

@@ -36,6 +36,7 @@ from workers.broker import broker, installation, stopping, worker_name
 from workers.mail import drain
 from workers.printing import render
 from workers.reconcile import Follower
+from workers.retention import Retention
 
 _log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Schedule:
         self._follower = Follower()
         self._poll = Poll()
         self._watch = alerts.Watch()
+        self._retention = Retention()
 
     def tick(self, *, sealing: bool = False, signing: bool = False) -> None:
         """Everything that is due, room by room; `sealing` and `signing` do not wait for their time."""
@@ -63,6 +65,7 @@ class Schedule:
             self._frontier = Frontier()
             raise
         self._follower.tick()
+        self._retention.look()
 
     def _round(self, *, sealing: bool, signing: bool) -> int:
         """One step of every room in one transaction; returns how much was done, 0 when nothing is left."""

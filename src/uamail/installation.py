@@ -252,6 +252,12 @@ class Installation:
             seal_after=timedelta(hours=chosen.seal_hours),
         )
 
+    @property
+    def print_certificate(self) -> Path | None:
+        """The certificate that exports are sealed for; None where they leave in clear."""
+        name = self.settings.print.certificate
+        return self.home.root / name if name else None
+
     def shift_of(self, printer: str | None = None) -> tuple[float, float]:
         """Millimetres right and down for a printer, or for the one in use. Raises SettingError for an unknown one."""
         chosen = self.settings.print

@@ -167,6 +167,7 @@ class PrintSettings(_Section):
     seal_pieces: int = Field(ge=1)
     seal_hours: float = Field(ge=0)
     preflight_share: float = Field(ge=0, le=1)
+    certificate: str
     suspect_returns: int = Field(ge=1)
     keep_days: int = Field(ge=1)
 

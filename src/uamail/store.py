@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
@@ -106,6 +106,13 @@ class Store:
     def clean(self, *, before: datetime) -> int:
         """Remove the drafts last written before that time; how many. A living writer touches its draft all the time."""
         return sum(_remove_older(path, before.timestamp()) for path in self.temporary())
+
+    def sweep(self, needed: Collection[str], *, before: datetime) -> int:
+        """Remove the files that nobody needs and that were written before that time; how many.
+
+        Younger ones may belong to somebody who has not committed yet.
+        """
+        return sum(_remove_older(self._path(name), before.timestamp()) for name in self.names() if name not in needed)
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -20,6 +20,7 @@ from uamail.cli import (
     digest,
     dkim,
     doctor,
+    fsck,
     home,
     metrics,
     operator,
@@ -66,6 +67,7 @@ app.command("stop")(stop.stop)
 app.command("start")(stop.start)
 app.command("stops")(stop.stops)
 app.command("hold")(stop.hold)
+app.command("fsck")(fsck.fsck)
 app.command("reconcile")(reconcile.reconcile)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")

@@ -11,16 +11,17 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from uamail import db
-from uamail.cli.batch import Name, app, files_of, moved
+from uamail.cli.batch import Name, app, moved
 from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Batch
 from uamail.models.batch import PROOFS
 from uamail.pipeline import excerpt, posting, reprinting
+from uamail.pipeline.excerpt import Shelf
 from uamail.pipeline.posting import RETURNS, Proof, Trip
-from uamail.pipeline.reprinting import UNPRINTED, Cut
-from uamail.printing import manifest, profile, reference, sheetcode
+from uamail.pipeline.reprinting import UNPRINTED
+from uamail.printing import reference, sheetcode
 from uamail.queries import lists, recalls
 
 Some = Annotated[str, typer.Option("--pieces", help="113-127,130.")]
@@ -185,11 +186,16 @@ def _codes(file: str) -> Iterator[tuple[int, tuple[str, int] | None]]:
 def reprint(batch: Name, home: HomeOption, pieces: Some, reason: ReasonOption, as_json: JsonOption = False) -> None:
     """Spoiled pieces once more: the stored pages, never laid out anew, in a batch B12-R1 that has to be approved."""
     numbers = posting.ranges(pieces) or set()
-    with opened(home) as inst, inst.db.scope() as session:
-        of = reprinting.spoiled(session, lists.batch(session, batch), numbers)
-        made = _cut(inst, session, of.original, numbers, name=of.name, parent=of.original.name, mark=f"R{of.next}")
-        again = reprinting.reprint(session, of, made, why=reason, now=db.now(session), actor=actor())
-        told = {"batch": again.name, "parent": of.original.name, "pieces": again.pieces}
+    with opened(home) as inst:
+        with inst.db.reading() as session:
+            first = reprinting.spoiled(session, lists.batch(session, batch), numbers)
+            made = excerpt.cut(session, first.original, numbers, shelf(inst), again=first.name, mark=first.mark)
+        with inst.db.scope() as session:
+            of = reprinting.spoiled(session, lists.batch(session, batch), numbers)
+            if of.next != first.next:
+                raise RuleRefused(f"{first.name} was made by somebody else at this moment; look, and try again")
+            again = reprinting.reprint(session, of, made, why=reason, now=db.now(session), actor=actor())
+            told = {"batch": again.name, "parent": of.original.name, "pieces": again.pieces}
     show(told, as_json, lambda: f"{told['batch']}: {told['pieces']} letters of {told['parent']}, to be approved")
 
 
@@ -198,40 +204,29 @@ def remove(batch: Name, home: HomeOption, pieces: Some, reason: ReasonOption, as
     """Take pieces out: before printing their pages leave the files, afterwards a person fetches the paper."""
     numbers = posting.ranges(pieces) or set()
     with opened(home) as inst:
-        with inst.db.scope() as session:
+        with inst.db.reading() as session:
             found = lists.batch(session, batch)
-            reprinting.removable(session, found, numbers)
-            rest = {row["number"] for row in lists.pieces(session, found.id) if row["state"] == "printed"} - numbers
-            cut = found.state in UNPRINTED and bool(rest)
-            made = _cut(inst, session, found, rest, name=found.name, parent=None, mark="") if cut else None
-            gone = reprinting.remove(session, found, numbers, made, why=reason, now=db.now(session), actor=actor())
-            session.refresh(found)
+            rest = reprinting.remaining(session, found, numbers)
+            made = excerpt.cut(session, found, rest, shelf(inst)) if found.state in UNPRINTED and rest else None
+        with inst.db.scope() as session:
+            again = lists.batch(session, batch)
+            if (again.state, again.pdf_sha256) != (found.state, found.pdf_sha256):
+                raise RuleRefused(
+                    f"batch {found.name} was changed by somebody else at this moment; look, and try again"
+                )
+            gone = reprinting.remove(session, again, numbers, made, why=reason, now=db.now(session), actor=actor())
+            session.refresh(again)
         for stored in gone:
             inst.store.remove(stored)
-    told = {"batch": found.name, "removed": len(numbers), "cut": made is not None, "state": found.state}
+    told = {"batch": again.name, "removed": len(numbers), "cut": made is not None, "state": again.state}
     words = "their pages are gone" if made is not None else "take their paper out"
-    show(told, as_json, lambda: f"{len(numbers)} letters of {found.name} are removed; {words}; it is {found.state}")
+    show(told, as_json, lambda: f"{len(numbers)} letters of {again.name} are removed; {words}; it is {again.state}")
 
 
-def _cut(
-    inst: Installation, session: Session, found: Batch, numbers: set[int], *, name: str, parent: str | None, mark: str
-) -> Cut:
-    """Some pieces of a batch as a folder of their own, stored under a new key."""
-    stored = files_of(inst, session, found, ["letters.pdf", manifest.PIECES, manifest.MANIFEST])
-    files, rows = excerpt.excerpt(
-        stored,
-        numbers,
-        name=name,
-        parent=parent,
-        mark=mark,
-        profile=profile.load(found.profile).calibrated(found.dx, found.dy),
-        label_sheet=inst.settings.print.label_sheet,
-        checkpoint=lists.checkpoint(session),
-        to_pdf=reference.render_html,
-    )
-    key, wrapped = inst.keys.new_key()
-    kept = {file: inst.store.put(data, key=key) for file, data in files.items()}
-    return Cut(stored=kept, rows=rows, wrapped_key=wrapped)
+def shelf(inst: Installation) -> Shelf:
+    """What excerpts are made with."""
+    stock = inst.settings.print.label_sheet
+    return Shelf(store=inst.store, keys=inst.keys, label_sheet=stock, to_pdf=reference.render_html)
 
 
 @app.command()

@@ -1,14 +1,13 @@
 """`uamail batch`, on paper and on the screen: preview, proof, labels, envelopes, and the calibration sheet."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from uamail import db
-from uamail.cli.batch import Name, app, files_of
+from uamail.cli.batch import Name, app, files_of, write
 from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show
 from uamail.errors import InputError
 from uamail.installation import Installation
@@ -37,7 +36,7 @@ def preview(
         folder = to or Path(f"{name}-preview")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file, data in files.items():
-            _write(folder / file, data)
+            write(folder / file, data)
     listed = [str(folder / file) for file in files]
     show({"batch": name, "pictures": listed}, as_json, lambda: "\n".join(listed))
 
@@ -73,7 +72,7 @@ def proof(batch: Name, file: File, home: HomeOption, as_json: JsonOption = False
     """The proof: first, last and longest letter and one in each language, marked PROOF."""
     with opened(home) as inst, inst.db.scope() as session:
         found = lists.batch(session, batch)
-        _write(file, files_of(inst, session, found, ["proof.pdf"])["proof.pdf"])
+        write(file, files_of(inst, session, found, ["proof.pdf"])["proof.pdf"])
         posting.viewed(session, found.id, now=db.now(session), actor=actor())
     show({"batch": found.name, "file": str(file), "pdf": found.pdf_sha256}, as_json, lambda: f"{file}")
 
@@ -96,7 +95,7 @@ def labels(
             pdf = addressing.labels(runs, stock=stock, start=start, setting=setting, to_pdf=reference.render_html)
         except ValueError as error:
             raise InputError(f"--start {error}") from error
-        _write(file, pdf)
+        write(file, pdf)
     show({"batch": batch, "file": str(file)}, as_json, lambda: f"{file}")
 
 
@@ -112,7 +111,7 @@ def envelopes(
     """Printed envelopes of a batch, one a letter, in print order."""
     with opened(home) as inst:
         runs, setting = _runs(inst, batch, printer)
-        _write(file, addressing.envelopes(runs, size=size, setting=setting, to_pdf=reference.render_html))
+        write(file, addressing.envelopes(runs, size=size, setting=setting, to_pdf=reference.render_html))
     show({"batch": batch, "file": str(file)}, as_json, lambda: f"{file}")
 
 
@@ -151,11 +150,5 @@ def calibrate(
         else:
             moved = profile.load(profile_name or inst.settings.print.profile).calibrated(*shift)
             context = calibration.of_profile(moved, printer=named)
-        _write(file, reference.render_html(environment.render("print/calibration.html", context)))
+        write(file, reference.render_html(environment.render("print/calibration.html", context)))
     show({"file": str(file)}, as_json, lambda: f"{file}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """For its owner only: it may show names and addresses."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)

@@ -104,7 +104,9 @@ def _facts(
             {"target": key, "language": language, "subject": mail.subject, "text": mail.text}
             for key, language, mail in shown.mails
         ]
-        rows = forecasts.forecast(session, action, rates=inst.rates, relay=inst.relay.name, now=now)
+        rows = forecasts.forecast(
+            session, action, rates=inst.rates, relay=inst.relay.name, ways=inst.tariffs.transit, now=now
+        )
         facts["forecast"] = [row.plain() for row in rows]
     else:
         facts["preview_sha256"] = releasing.print_preview(session, run_)

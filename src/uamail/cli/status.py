@@ -83,7 +83,8 @@ def forecast(ua: UaArgument, home: HomeOption, as_json: JsonOption = False) -> N
     """When each target will be done at the present pace, and how late against the deadline."""
     with opened(home) as inst, inst.db.reading() as session:
         found = finding.action(session, ua)
-        rows = forecasts.forecast(session, found, rates=inst.rates, relay=inst.settings.mail.relay, now=db.now(session))
+        now, relay, ways = db.now(session), inst.settings.mail.relay, inst.tariffs.transit
+        rows = forecasts.forecast(session, found, rates=inst.rates, relay=relay, ways=ways, now=now)
         key = found.key
     show({"ua": key, "forecast": [row.plain() for row in rows]}, as_json, lambda: forecast_table(key, rows))
 
@@ -111,4 +112,6 @@ def forecast_table(key: str, rows: list[forecasts.Forecast]) -> Table:
 def _done(row: forecasts.Forecast) -> str:
     if row.finishes_at is not None:
         return f"{row.finishes_at:%Y-%m-%d %H:%M} UTC"
+    if row.post_by is not None:
+        return f"post by {row.post_by}"
     return "never" if row.channel == "mail" else "with the next batch"

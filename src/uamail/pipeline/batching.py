@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import RuleRefused
-from uamail.models import Action, Address, Batch, Delivery, Hold, Office, batch, delivery
+from uamail.event import Event
+from uamail.models import Action, Address, Batch, Delivery, Hold, Office, audit, batch, delivery
 from uamail.models.base import insert_missing
 
 
@@ -84,6 +85,19 @@ def close(session: Session, found: Batch, *, now: datetime, actor: str) -> str:
     """Seal one batch before its time (an empty one is cancelled); returns its new state. Raises as `closable` does."""
     closable(found)
     return _close(session, found, now=now, actor=actor)
+
+
+def set_mode(session: Session, found: Batch, mode: str, *, now: datetime, actor: str) -> None:
+    """Choose how a batch goes. Raises RuleRefused once it is laid out or being laid out: its papers say it already."""
+    changed = (
+        update(Batch)
+        .where(Batch.id == found.id, Batch.state.in_(("open", "sealed")), Batch.lease_until.is_(None))
+        .values(mode=mode)
+        .returning(Batch.id)
+    )
+    if session.execute(changed).first() is None:
+        raise RuleRefused(f"batch {found.name} is {found.state} and laid out; its mode is settled")
+    audit.record_set(session, Event("batch:changed", now, actor, {"mode": mode}), "batch", [found.id])
 
 
 def _close(session: Session, found: Batch, *, now: datetime, actor: str) -> str:

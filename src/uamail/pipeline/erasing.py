@@ -17,6 +17,7 @@ from uamail.models import (
     Batch,
     Delivery,
     Incoming,
+    Piece,
     Signer,
     Tombstone,
     VaultItem,
@@ -144,15 +145,12 @@ def _forget(session: Session, letters: Sequence[int], signer_ids: Sequence[int])
 
 
 def _kept(session: Session, signer_ids: Sequence[int]) -> tuple[str, ...]:
-    rows = session.execute(
-        select(Batch.id)
-        .join(Delivery, Delivery.batch_id == Batch.id)
-        .join(Appeal, Appeal.id == Delivery.appeal_id)
-        .where(Appeal.signer_id.in_(signer_ids), Batch.state.in_(_BEYOND), Batch.wrapped_key.is_not(None))
-        .distinct()
-        .order_by(Batch.id)
-    ).scalars()
-    return tuple(f"B{id}" for id in rows)
+    """Through the pieces: a spoiled one lies in the original and in its reprint."""
+    theirs = select(Piece.batch_id).join(Delivery, Delivery.id == Piece.delivery_id)
+    theirs = theirs.join(Appeal, Appeal.id == Delivery.appeal_id).where(Appeal.signer_id.in_(signer_ids))
+    beyond = Batch.state.in_(_BEYOND) | Batch.parent_id.is_not(None)
+    query = select(Batch).where(Batch.id.in_(theirs), beyond, Batch.wrapped_key.is_not(None))
+    return tuple(one.name for one in session.execute(query.order_by(Batch.id)).scalars())
 
 
 def _quietly(statement: Executable) -> Executable:

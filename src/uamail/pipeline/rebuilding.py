@@ -27,7 +27,8 @@ def take_out(session: Session, ids: Sequence[int], *, now: datetime, actor: str)
     found = session.execute(
         select(Delivery.id, Batch.id.label("batch_id"), Batch.state)
         .join(Batch, Batch.id == Delivery.batch_id)
-        .where(Delivery.id.in_(ids), Delivery.state == "batched")
+        # A reprint is a slice of its original and cannot be laid out: uamail batch remove takes pages out of it.
+        .where(Delivery.id.in_(ids), Delivery.state == "batched", Batch.parent_id.is_(None))
         .where(Batch.state.in_(("open", "sealed", *_MADE)), unleased)
         .order_by(Batch.id)
         .with_for_update(of=Batch)
@@ -49,6 +50,7 @@ def _again(session: Session, id: int, state: str, *, now: datetime, actor: str) 
     """Back to sealed, without the files of the last time: the sweep of the store removes their bytes."""
     session.execute(delete(Piece).where(Piece.batch_id == id))
     session.execute(delete(BatchFile).where(BatchFile.batch_id == id))
-    gone = {"attempts": 0, "lease_until": None, "wrapped_key": None, "pdf_sha256": None, "manifest_sha256": None}
+    emptied = ("lease_until", "wrapped_key", "pdf_sha256", "manifest_sha256", "checked_at", "problem")
+    gone = {"attempts": 0, **dict.fromkeys(emptied)}
     facts = {"why": "letters were taken out"}
     batch.move(session, id, from_=state, to="sealed", now=now, actor=actor, facts=facts, **gone)

@@ -242,12 +242,12 @@ def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
-    """A rendered batch whose every page is to be read back: its letters, where they lie, and where the file is."""
+    """A rendered batch whose every page is to be read back: its letters, where they lie, and its files."""
 
     job: Job
     numbers: Mapping[int, int]
     pages: tuple[PiecePages, ...]
-    stored_as: str
+    files: Mapping[str, str]
     wrapped_key: bytes
 
 
@@ -264,7 +264,7 @@ def take_pages(session: Session, *, lease: timedelta, now: datetime) -> Pages | 
         .order_by(Piece.number)
     ).scalars()
     rows = [row for row in pieces if row.first_page is not None and row.last_page is not None]
-    letters = select(BatchFile.stored_as).where(BatchFile.batch_id == one.id, BatchFile.name == "letters.pdf")
+    files = select(BatchFile.name, BatchFile.stored_as).where(BatchFile.batch_id == one.id)
     return Pages(
         # A reprint keeps the codes of its original.
         job=replace(_job(session, one, [row.delivery_id for row in rows], "", now), name=one.code_name),
@@ -272,7 +272,7 @@ def take_pages(session: Session, *, lease: timedelta, now: datetime) -> Pages | 
         pages=tuple(
             PiecePages(number=row.number, first_page=row.first_page or 0, last_page=row.last_page or 0) for row in rows
         ),
-        stored_as=session.execute(letters).scalar_one(),
+        files={row.name: row.stored_as for row in session.execute(files)},
         wrapped_key=one.wrapped_key or b"",
     )
 

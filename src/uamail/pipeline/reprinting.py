@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 from uamail.errors import InputError, RuleRefused
 from uamail.event import Event, Fact, excerpt
 from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece, audit, batch, delivery
+from uamail.pipeline.excerpt import Cut
 from uamail.printing.manifest import PieceRow
-from uamail.store import Stored
 
 # A reprint is asked for when the paper was spoiled; before that the batch is laid out, not printed.
 _PRINTING = ("approved", "released", "printed", "posted")
+# Files that show supporters' names; the others stay when a batch is forgotten.
+NAMED = ("letters.pdf", "proof.pdf")
 # Pages can still be taken out of the files: nobody has printed them.
 UNPRINTED = ("rendered", "approved")
 
@@ -32,6 +34,11 @@ class Spoiled:
     def name(self) -> str:
         return batch.name_of(0, self.original.id, self.next)
 
+    @property
+    def mark(self) -> str:
+        """What stands below the code of every sheet."""
+        return f"R{self.next}"
+
 
 def spoiled(session: Session, found: Batch, numbers: set[int]) -> Spoiled:
     """What a reprint of these pieces would replace. Raises RuleRefused for a batch that nobody prints, InputError for
@@ -47,28 +54,6 @@ def spoiled(session: Session, found: Batch, numbers: set[int]) -> Spoiled:
         raise InputError(f"batch {original.name} has no printed piece {', '.join(map(str, missing[:10]))}")
     newest = select(func.coalesce(func.max(Batch.reprint), 0)).where(Batch.parent_id == original.id)
     return Spoiled(original=original, rows=rows, next=session.execute(newest).scalar_one() + 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cut:
-    """A folder made of some pieces, stored: its files, rows and wrapped key."""
-
-    stored: Mapping[str, Stored]
-    rows: Sequence[PieceRow]
-    wrapped_key: bytes
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """What the batch's row says of it."""
-        return {
-            "pieces": len(self.rows),
-            "pages": sum(row.pages for row in self.rows),
-            "sheets": sum(row.sheets for row in self.rows),
-            "weight_mg": round(sum(row.weight_g for row in self.rows) * 1000),
-            "pdf_sha256": self.stored["letters.pdf"].sha256,
-            "manifest_sha256": self.stored["manifest.json"].sha256,
-            "wrapped_key": self.wrapped_key,
-        }
 
 
 def reprint(session: Session, of: Spoiled, made: Cut, *, why: str, now: datetime, actor: str) -> Batch:
@@ -132,6 +117,13 @@ def removable(session: Session, found: Batch, numbers: set[int]) -> list[Piece]:
     return rows
 
 
+def remaining(session: Session, found: Batch, numbers: set[int]) -> set[int]:
+    """The pieces that would be left to post. Raises as `removable` does."""
+    removable(session, found, numbers)
+    live = select(Piece.number).where(Piece.batch_id == found.id, Piece.state == "printed")
+    return set(session.execute(live).scalars()) - numbers
+
+
 def remove(
     session: Session, found: Batch, numbers: set[int], made: Cut | None, *, why: str, now: datetime, actor: str
 ) -> list[str]:
@@ -165,17 +157,23 @@ def remove(
 
 def _replace(session: Session, found: Batch, made: Cut, *, now: datetime, actor: str) -> list[str]:
     """The successor's files under the same name; what was approved before is approved no more."""
+    old = _swap(session, found, made)
+    if found.state == "approved":
+        facts: dict[str, Fact] = {"pdf": made.columns["pdf_sha256"], "manifest": made.columns["manifest_sha256"]}
+        batch.move(session, found.id, from_="approved", to="rendered", now=now, actor=actor, facts=facts)
+    values = {**made.columns, "checked_at": None, "problem": None, "lease_until": None, "release_id": None}
+    session.execute(update(Batch).where(Batch.id == found.id).values(**values, changed_at=now))
+    return old
+
+
+def _swap(session: Session, found: Batch, made: Cut) -> list[str]:
+    """The new files for the old ones, and where each piece lies now."""
     old = list(session.execute(select(BatchFile.stored_as).where(BatchFile.batch_id == found.id)).scalars())
     session.execute(delete(BatchFile).where(BatchFile.batch_id == found.id))
     _keep(session, found.id, made)
     for row in made.rows:
         at = update(Piece).where(Piece.batch_id == found.id, Piece.number == row.piece_no)
         session.execute(at.values(first_page=row.first_page, last_page=row.last_page))
-    if found.state == "approved":
-        facts: dict[str, Fact] = {"pdf": made.columns["pdf_sha256"], "manifest": made.columns["manifest_sha256"]}
-        batch.move(session, found.id, from_="approved", to="rendered", now=now, actor=actor, facts=facts)
-    values = {**made.columns, "checked_at": None, "problem": None, "lease_until": None, "release_id": None}
-    session.execute(update(Batch).where(Batch.id == found.id).values(**values, changed_at=now))
     return old
 
 
@@ -191,3 +189,55 @@ def _end(session: Session, found: Batch, *, now: datetime, actor: str) -> None:
 
 def _thousands(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[start : start + 1000] for start in range(0, len(ids), 1000))
+
+
+def erased(session: Session) -> tuple[Batch, list[Piece]] | None:
+    """A batch beyond rebuilding whose files still hold letters of people who were erased, with those pieces."""
+    theirs = (
+        select(Piece)
+        .join(Delivery, Delivery.id == Piece.delivery_id)
+        .join(Appeal, Appeal.id == Delivery.appeal_id)
+        .join(Batch, Batch.id == Piece.batch_id)
+        .where(Appeal.state == "erased", Piece.first_page.is_not(None), Batch.wrapped_key.is_not(None))
+        .where(Batch.state.in_(("released", "printed", "posted", "cancelled")) | Batch.parent_id.is_not(None))
+    )
+    first = session.execute(theirs.order_by(Piece.batch_id).limit(1)).scalar_one_or_none()
+    if first is None:
+        return None
+    rows = session.execute(theirs.where(Piece.batch_id == first.batch_id).order_by(Piece.number)).scalars().all()
+    return session.get_one(Batch, first.batch_id), list(rows)
+
+
+def laid_out(session: Session, found: Batch) -> set[int]:
+    """The pieces that have pages in a batch's files."""
+    query = select(Piece.number).where(Piece.batch_id == found.id, Piece.first_page.is_not(None))
+    return set(session.execute(query).scalars())
+
+
+def forget(
+    session: Session, found: Batch, pieces: Sequence[Piece], made: Cut | None, *, now: datetime, actor: str
+) -> list[str]:
+    """The pages of erased people are out of a batch's files, whose successor is `made` (None: no page is left).
+
+    The pieces themselves and what became of them stay. Returns the stored names that are no longer needed.
+    """
+    for some in _thousands([one.id for one in pieces]):
+        session.execute(update(Piece).where(Piece.id.in_(some)).values(first_page=None, last_page=None))
+    facts: dict[str, Fact] = {"pieces": len(pieces), "why": "erased", "cut": True}
+    if made is None:
+        dropped = drop_letters(session, found)
+    else:
+        facts["pdf"] = made.columns["pdf_sha256"]
+        dropped = _swap(session, found, made)
+        hashes = {name: made.columns[name] for name in ("pdf_sha256", "manifest_sha256", "wrapped_key")}
+        session.execute(update(Batch).where(Batch.id == found.id).values(**hashes))
+    audit.record_set(session, Event("batch:cut", now, actor, facts), "batch", [found.id])
+    return dropped
+
+
+def drop_letters(session: Session, found: Batch) -> list[str]:
+    """Take the files with letters in them from a batch's list; returns their stored names."""
+    held = (BatchFile.batch_id == found.id, BatchFile.name.in_(NAMED))
+    names = list(session.execute(select(BatchFile.stored_as).where(*held)).scalars())
+    session.execute(delete(BatchFile).where(*held))
+    return names

@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Delivery, Lane, Limit, Target
+from uamail.models import Action, ActionRevision, Address, Delivery, Lane, Limit, Office, Target
 from uamail.models.delivery import GATHERING, ROLL_MOST, SINGLE
 from uamail.models.lane import limits_of
 from uamail.pacing import NEVER, Load, Rates, finishes, needed_per_day, next_day, raised, through
+from uamail.printing.transit import Table
 from uamail.queries.finding import revision
 
 _WAITS = or_(
     Delivery.state.in_(("queued", "claimed")),
     and_(Delivery.state == "held", Delivery.reason == "deadline"),
 )
+# Letters on paper that nobody has brought to the post.
+_UNPOSTED = ("queued", "held", "batched")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,8 @@ class Forecast:
     # How many of `pending` wait for a digest, which counts as one mail a day, and when the next one closes.
     listed: int = 0
     closes_at: datetime | None = None
+    post_by: date | None = None
+    """The last day for the post, where letters on paper wait and the action has a deadline."""
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -69,6 +74,7 @@ class Forecast:
             "finishes_on": _date(self.finishes_at),
             "late_by_days": None if self.late_days is None else round(self.late_days, 2),
             "decided_by": self.decided_by,
+            "post_by": self.post_by.isoformat() if self.post_by else None,
             "choices": [one.plain() for one in self.choices],
             "in_digest": self.listed,
             "digest_closes_at": _date(self.closes_at),
@@ -91,8 +97,13 @@ class _Case:
     now: datetime
 
 
-def forecast(session: Session, action: Action, *, rates: Rates, relay: str, now: datetime) -> list[Forecast]:
-    """One row for each target and channel of the newest revision. Print has no pace: it goes with the next batch."""
+def forecast(
+    session: Session, action: Action, *, rates: Rates, relay: str, now: datetime, ways: Table | None = None
+) -> list[Forecast]:
+    """One row for each target and channel of the newest revision.
+
+    Print has no pace: it goes with the next batch, and by `ways` it must be in the post some days before the deadline.
+    """
     newest = revision(session, action.id)
     targets = session.execute(select(Target).where(Target.revision_id == newest.id).order_by(Target.position)).scalars()
     rows = []
@@ -115,9 +126,31 @@ def forecast(session: Session, action: Action, *, rates: Rates, relay: str, now:
                     now=now,
                 )
                 rows.append(_mail(case))
+            elif channel == "print" and ways is not None:
+                rows.append(_print(session, newest, target, pending, ways=ways, now=now))
             else:
                 rows.append(Forecast(target=target.key, channel=channel, pending=pending))
     return rows
+
+
+def _print(
+    session: Session, newest: ActionRevision, target: Target, pending: int, *, ways: Table, now: datetime
+) -> Forecast:
+    """Paper: the earliest last day of all offices whose letters are not in the post yet."""
+    told = newest.content.get("deadline")
+    waiting = (Delivery.recipient_key == target.key, Delivery.channel == "print", Delivery.state.in_(_UNPOSTED))
+    query = select(Office.country, Address.country).select_from(Delivery).join(Office, Office.id == Delivery.office_id)
+    query = query.join(Address, Address.id == Delivery.address_id)
+    pairs = session.execute(query.where(Delivery.action_id == newest.action_id, *waiting).distinct()).all()
+    if told is None or not pairs:
+        return Forecast(target=target.key, channel="print", pending=pending)
+    deadline = date.fromisoformat(told["date"])
+    last = min(ways.post_by(sender=sender, country=country, deadline=deadline) for sender, country in pairs)
+    late = max(0, (now.date() - last).days)
+    by = "transit" if late else None
+    return Forecast(
+        target=target.key, channel="print", pending=pending, post_by=last, late_days=float(late), decided_by=by
+    )
 
 
 def _date(moment: datetime | None) -> str | None:

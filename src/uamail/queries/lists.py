@@ -14,7 +14,6 @@ from uamail.models import (
     Address,
     Appeal,
     Attempt,
-    AuditCheckpoint,
     Batch,
     BatchFile,
     Delivery,
@@ -217,6 +216,7 @@ def batches(session: Session, *, state: str | None = None) -> list[dict[str, Any
             "address_id": row.Address.key,
             "office": row.Office.country,
             "country": row.Address.country,
+            "postcode": row.Address.postcode,
             "languages": sorted(languages.get(row.Batch.id, ())),
             "profile": row.Batch.profile,
             "mode": row.Batch.mode,
@@ -304,12 +304,6 @@ def _proved(session: Session, batch_ids: Sequence[int]) -> dict[int, bool]:
 def suspected(session: Session, address_id: int) -> bool:
     """Whether too many letters came back from an address."""
     return session.get_one(Address, address_id).suspect_at is not None
-
-
-def checkpoint(session: Session) -> str | None:
-    """The newest signed checkpoint."""
-    newest = select(AuditCheckpoint.note).order_by(AuditCheckpoint.size.desc()).limit(1)
-    return session.execute(newest).scalar_one_or_none()
 
 
 Scan = tuple[str, int]

@@ -76,3 +76,21 @@ def test_cap_is_named_and_counted(late: World) -> None:
         "mailbox president@gov.example (lifetime cap)",
     )
     assert ever.plain()["finishes_on"] is None
+
+
+@pytest.mark.parametrize(("days", "late"), [(60, 0.0), (21, 0.0), (11, 10.0)])
+def test_paper_has_a_last_day_for_the_post(home: Installation, days: int, late: float) -> None:
+    world = World(home)
+    deadline = NOW.date() + timedelta(days=days)
+    world.publish(replace(demo(), deadline=Deadline(date=deadline, zone="UTC")))
+    world.letters(2)
+
+    rates = Rates(scopes=dict.fromkeys(("mailbox", "domain", "relay", "all"), WIDE), own={}, conditions={})
+    with world.inst.db.reading() as session:
+        action, ways = world.action(session), world.inst.tariffs.transit
+        rows = forecast(session, action, rates=rates, relay="main", ways=ways, now=world.now)
+    abroad = next(one for one in rows if one.channel == "print" and one.target == "zhen-shiyin")
+
+    assert abroad.post_by == deadline - timedelta(days=21)
+    assert (abroad.late_days, abroad.decided_by) == (late, "transit" if late else None)
+    assert abroad.plain()["post_by"] == abroad.post_by.isoformat()
