@@ -117,9 +117,11 @@ def _read(taken: Pages, pool: ProcessPoolExecutor) -> str | None:
 
 def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     inst = installation()
-    sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
-    sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    rendered = _result(pool.submit(reference.render, sources, profile=job.profile))
+    sheets, rendered = _laid_out(job, pool)
+    pages = folder.out_of_order(sheets, rendered)
+    if pages is not None:
+        # The machine that folds wants letters of equal length together; their numbers are printed, so once more.
+        sheets, rendered = _laid_out(job, pool, pages)
     coded = pool.submit(stamp.stamped, rendered.pdf, folder.codes(job, rendered.pages), profile=job.profile)
     rendered = replace(rendered, pdf=_result(coded))
     _preflight(job, sheets, rendered, pool)
@@ -130,6 +132,15 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     made = contents.papers(job, sheets, rendered, tariffs=inst.tariffs, to_pdf=to_pdf)
     _summed(job, made.files)
     return made
+
+
+def _laid_out(
+    job: Job, pool: ProcessPoolExecutor, pages: Mapping[int, int] | None = None
+) -> tuple[list[Sheet], Rendered]:
+    inst = installation()
+    sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates, pages=pages)
+    sources = [sheet.source for sheet in sheets if sheet.source is not None]
+    return sheets, _result(pool.submit(reference.render, sources, profile=job.profile))
 
 
 def _summed(job: Job, files: Mapping[str, bytes]) -> None:

@@ -68,10 +68,16 @@ def _telling(rows: dict[int, dict[str, Any]]) -> list[int]:
 
 
 @app.command()
-def proof(batch: Name, file: File, home: HomeOption, as_json: JsonOption = False) -> None:
+def proof(
+    batch: Name,
+    home: HomeOption,
+    file: Annotated[Path | None, typer.Argument(help="The PDF to write; without it NAME-proof.pdf.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """The proof: first, last and longest letter and one in each language, marked PROOF."""
     with opened(home) as inst, inst.db.scope() as session:
         found = lists.batch(session, batch)
+        file = file or Path(f"{found.name}-proof.pdf")
         write(file, files_of(inst, session, found, ["proof.pdf"])["proof.pdf"])
         posting.viewed(session, found.id, now=db.now(session), actor=actor())
     show({"batch": found.name, "file": str(file), "pdf": found.pdf_sha256}, as_json, lambda: f"{file}")

@@ -49,6 +49,11 @@ def sections(waiting: Mapping[str, Any]) -> list[Section]:
             "uamail batch approve, uamail release UA --channel print, uamail batch printed, uamail batch posted",
         ),
         Section(
+            "Addresses that letters come back from; nothing more is gathered for them",
+            ["{address} of UA {ua}: {returns} letters came back".format_map(one) for one in waiting["suspects"]],
+            "Correct the address in the action file, or uamail batch trust NAME",
+        ),
+        Section(
             "Rows in quarantine",
             ["{file}: {rows} rows".format_map(one) for one in waiting["quarantined"]],
             "Mend them, import them, and delete the file",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,17 +85,43 @@ class Papers:
         }
 
 
-def sheets_of(job: Job, *, keys: Keyring, templates_dir: Path | None = None) -> list[Sheet]:
-    """The pieces in print order: by addressee, language and length (hence page count), then by age."""
+def sheets_of(
+    job: Job, *, keys: Keyring, templates_dir: Path | None = None, pages: Mapping[int, int] | None = None
+) -> list[Sheet]:
+    """The pieces in print order: by addressee, language and length, then by age.
+
+    `pages` is the number of pages by delivery, where it is known: it comes before the length.
+    """
     written = [(brief, *_written(brief, keys)) for brief in job.briefs]
     order = {key: place for place, key in enumerate(dict.fromkeys(brief.recipient_key for brief in job.briefs))}
-    written.sort(key=lambda row: (order[row[0].recipient_key], row[0].language, _length(row[1]), row[0].appeal_id))
+    known = pages or {}
+
+    def place(row: tuple[Brief, Letter | None, str | None]) -> tuple[int, str, int, int, int]:
+        brief, letter, _ = row
+        length = (known.get(brief.delivery_id, 0), _length(letter))
+        return order[brief.recipient_key], brief.language, *length, brief.appeal_id
+
+    written.sort(key=place)
     return [
         Sheet(number=number, brief=brief, source=None, reason=reason)
         if letter is None
         else _sheet(job, number, brief, letter, templates_dir=templates_dir)
         for number, (brief, letter, reason) in enumerate(written, start=1)
     ]
+
+
+def out_of_order(sheets_: Sequence[Sheet], rendered: Rendered) -> dict[int, int] | None:
+    """The number of pages by delivery when a shorter piece follows a longer one of its kind; None when none does.
+
+    Length in characters foretells it for most letters; many short lines or another script make it wrong.
+    """
+    counts = {one.number: one.pages for one in rendered.pages}
+    pieces = [sheet for sheet in sheets_ if sheet.number in counts]
+    for before, after in pairwise(pieces):
+        alike = (before.brief.recipient_key, before.brief.language) == (after.brief.recipient_key, after.brief.language)
+        if alike and counts[after.number] < counts[before.number]:
+            return {sheet.brief.delivery_id: counts[sheet.number] for sheet in pieces}
+    return None
 
 
 def _written(brief: Brief, keys: Keyring) -> tuple[Letter | None, str | None]:

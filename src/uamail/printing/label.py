@@ -24,6 +24,8 @@ Pair = tuple[float, float]
 _MARGIN = 2.0
 _SENDER_SIZE, _SENDER_FLOOR = 6.5, 5.0
 _SENDER_GAP = 1.2
+# One size under two names.
+_SAME = {"C5/6": "C6/5", "10": "#10"}
 # The sender of an envelope, mm: clear of the franking zone, which is 74 mm wide at the right.
 _ENVELOPE_SENDER = (10.0, 8.0)
 _FRANKING_WIDTH = 76.0
@@ -80,7 +82,7 @@ def sheet(name: str, *, file: Path | None = None) -> Sheet:
 
 def envelope(name: str, *, file: Path | None = None) -> Envelope:
     """The envelope of that name in label_sheets.toml. Raises NotFound or SettingError."""
-    return _stock(Envelope, "envelopes", name, file or CONFIG / "label_sheets.toml")
+    return _stock(Envelope, "envelopes", _SAME.get(name, name), file or CONFIG / "label_sheets.toml")
 
 
 def sheet_context(

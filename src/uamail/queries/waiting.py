@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from uamail.models import Action, Alert, Batch, Counter, Delivery, ImportRun, Release
+from uamail.models import Action, Address, Alert, Batch, Counter, Delivery, ImportRun, Release
 from uamail.models.delivery import LETTERS
 from uamail.pacing import Rates
 from uamail.queries import lateness
@@ -28,6 +28,7 @@ class Waiting:
     suppressed: Tally
     releases: tuple[dict[str, Any], ...]
     batches: tuple[dict[str, Any], ...]
+    suspects: tuple[dict[str, Any], ...]
     quarantined: tuple[dict[str, Any], ...]
     late: tuple[Late, ...]
 
@@ -39,6 +40,7 @@ class Waiting:
             "suppressed": {key: dict(one) for key, one in self.suppressed.items()},
             "releases": list(self.releases),
             "batches": list(self.batches),
+            "suspects": list(self.suspects),
             "quarantined": list(self.quarantined),
             "late": [one.plain() for one in self.late],
         }
@@ -53,6 +55,7 @@ def waiting(session: Session, *, rates: Rates, relay: str, quarantine: frozenset
         suppressed=_counted(session, "suppressed"),
         releases=tuple(_releases(session)),
         batches=tuple(_batches(session)),
+        suspects=tuple(_suspects(session)),
         quarantined=tuple(_quarantined(session, quarantine)),
         late=lateness.late(session, rates=rates, relay=relay, now=now),
     )
@@ -141,6 +144,13 @@ def _batches(session: Session) -> Iterator[dict[str, Any]]:
     for row in session.execute(query):
         one = row.Batch
         yield {"id": one.name, "ua": row.ua, "state": one.state, "pieces": one.pieces}
+
+
+def _suspects(session: Session) -> Iterator[dict[str, Any]]:
+    """Addresses for which nothing is gathered any more; a later version of one is another address."""
+    query = select(Address, _key().label("ua")).join(Action, Action.id == Address.action_id)
+    for row in session.execute(query.where(Address.suspect_at.is_not(None)).order_by(Address.id)):
+        yield {"ua": row.ua, "address": row.Address.key, "returns": row.Address.returns}
 
 
 def _quarantined(session: Session, files: frozenset[str]) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,9 @@ def test_labels_move_for_their_printer(rendered: Desk, tmp_path: Path) -> None:
     assert left(moved) - left(plain) == pytest.approx(1.5, abs=0.05)
 
 
-@pytest.mark.parametrize(("size", "sides"), [("DL", [220, 110]), ("B4", [353, 250]), ("#10", [241.3, 104.8])])
+@pytest.mark.parametrize(
+    ("size", "sides"), [("DL", [220, 110]), ("C5/6", [229, 114]), ("B4", [353, 250]), ("#10", [241.3, 104.8])]
+)
 def test_envelopes_have_their_size(rendered: Desk, tmp_path: Path, size: str, sides: list[float]) -> None:
     file = tmp_path / "envelopes.pdf"
 

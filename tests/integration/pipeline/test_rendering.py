@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pypdfium2 as pdfium
@@ -16,8 +16,9 @@ from uamail.installation import Installation
 from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline import batching, contents, folder, posting, recall, rendering
-from uamail.pipeline.folder import Job, Papers
+from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.printing import reference
+from uamail.printing.reference import Rendered
 from uamail.store import Stored
 
 LEASE = timedelta(minutes=15)
@@ -216,6 +217,30 @@ def test_pieces_are_sorted_by_addressee_and_language(world: World) -> None:
     order = [(sheet.brief.recipient_key, sheet.brief.language) for sheet in sheets]
     assert [sheet.number for sheet in sheets] == list(range(1, 9))
     assert len(set(order)) == len([one for place, one in enumerate(order) if place == 0 or order[place - 1] != one])
+
+
+def test_equal_lengths_stand_together(world: World) -> None:
+    with world.scope() as session:
+        for key in ("jia-yucun", "leng-zixing"):
+            recall.stop(session, "target", f"99/26-1/{key}", reason="test", **world.when)
+    tall, wide = "\n\n".join(["Please."] * 60), "A longer word or two. " * 40
+    world.letters(1, language="en", country="CH", body=tall)
+    world.letters(1, language="en", country="CH", body=wide)
+    world.collect()
+    world.seal()
+    job = take(world)
+    assert job is not None
+    before = folder.sheets_of(job, keys=world.inst.keys)
+
+    def laid_out(sheets: Sequence[Sheet]) -> Rendered:
+        return reference.render([one.source for one in sheets if one.source is not None], profile=job.profile)
+
+    pages = folder.out_of_order(before, laid_out(before))
+    assert pages is not None
+    after = folder.sheets_of(job, keys=world.inst.keys, pages=pages)
+
+    assert [one.brief.delivery_id for one in after] == [one.brief.delivery_id for one in reversed(before)]
+    assert folder.out_of_order(after, laid_out(after)) is None
 
 
 def _rules() -> batching.Rules:

@@ -235,6 +235,7 @@ def test_digest_arrives_as_mail(house: World) -> None:
         "suppressed": {},
         "releases": [],
         "batches": [],
+        "suspects": [],
         "quarantined": [],
         "late": [],
     }

@@ -4,7 +4,7 @@ from sqlalchemy import update
 
 from tests.support.world import World, result
 from uamail.letters.digestwords import sections
-from uamail.models import Batch, Delivery, ImportRun, Release
+from uamail.models import Address, Batch, Delivery, ImportRun, Release
 from uamail.models.alert import CAUSES, Sighting
 from uamail.pipeline import alerting
 from uamail.pipeline.alerting import Rules
@@ -90,3 +90,14 @@ def test_alerts_that_are_over_are_listed_on_request(world: World) -> None:
         only_open, with_closed = alerts(session), alerts(session, closed=5)
     assert [one["cause"] for one in only_open] == ["poison"]
     assert [(one["cause"], one["closed_at"] is None) for one in with_closed] == [("relay", False), ("poison", True)]
+
+
+def test_suspected_addresses_wait(world: World) -> None:
+    world.letters(1)
+    with world.scope() as session:
+        session.execute(update(Address).where(Address.key == "presidency").values(suspect_at=world.now, returns=3))
+
+    found = look(world).plain()
+
+    assert found["suspects"] == [{"ua": "99/26-1", "address": "presidency", "returns": 3}]
+    assert "presidency of UA 99/26-1: 3 letters came back" in str(sections(found))

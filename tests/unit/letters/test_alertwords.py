@@ -18,6 +18,7 @@ NOTHING: dict[str, Any] = {
     "suppressed": {},
     "releases": [],
     "batches": [],
+    "suspects": [],
     "quarantined": [],
     "late": [],
 }
@@ -70,6 +71,7 @@ def test_digest_has_a_section_for_everything_that_waits() -> None:
         "suppressed": {"99/26-1": {"president": 4}},
         "releases": [{"id": 4, "ua": "99/26-1", "channel": "print", "deliveries": 12}],
         "batches": [{"id": "B2", "ua": "99/26-1", "state": "rendered", "pieces": 4}],
+        "suspects": [{"ua": "99/26-1", "address": "presidency", "returns": 3}],
         "quarantined": [{"file": "import-1.csv", "rows": 2}],
         "late": [{"action": "99/26-1", "target": "president", "pending": 300, "late": "2.5 days late"}],
     }
@@ -77,9 +79,9 @@ def test_digest_has_a_section_for_everything_that_waits() -> None:
     found = sections(waiting)
     mail = digest_mail("2026-03-02", waiting)
 
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(words(one.remedy) <= set(docs_generated.leaves()) for one in found)
-    assert mail.subject == "Waiting for a person, 2026-03-02: 9"
+    assert mail.subject == "Waiting for a person, 2026-03-02: 10"
     for line in ("UA 99/26-1: 7 deadline", "B2: UA 99/26-1, rendered, 4 letters", "import-1.csv: 2 rows"):
         assert line in mail.text
         assert line in mail.html
