@@ -15,6 +15,7 @@ from uamail.models import (
     Appeal,
     Attempt,
     Batch,
+    BatchFile,
     Delivery,
     Incoming,
     Piece,
@@ -149,7 +150,8 @@ def _kept(session: Session, signer_ids: Sequence[int]) -> tuple[str, ...]:
     theirs = select(Piece.batch_id).join(Delivery, Delivery.id == Piece.delivery_id)
     theirs = theirs.join(Appeal, Appeal.id == Delivery.appeal_id).where(Appeal.signer_id.in_(signer_ids))
     beyond = Batch.state.in_(_BEYOND) | Batch.parent_id.is_not(None)
-    query = select(Batch).where(Batch.id.in_(theirs), beyond, Batch.wrapped_key.is_not(None))
+    held = select(BatchFile.id).where(BatchFile.batch_id == Batch.id, BatchFile.name == "letters.pdf").exists()
+    query = select(Batch).where(Batch.id.in_(theirs), beyond, held)
     return tuple(one.name for one in session.execute(query.order_by(Batch.id)).scalars())
 
 

@@ -84,13 +84,7 @@ def _gathered(session: Session, one: Batch) -> list[int]:
 
 def _job(session: Session, one: Batch, ids: Sequence[int], label_sheet: str, now: datetime) -> Job:
     action = session.get_one(Action, one.action_id)
-    revision = session.execute(
-        select(ActionRevision)
-        .join(Delivery, Delivery.revision_id == ActionRevision.id)
-        .where(Delivery.batch_id == one.id)
-        .order_by(ActionRevision.number.desc())
-        .limit(1)
-    ).scalar_one()
+    revision = _revision(session, one)
     office = session.get_one(Office, one.office_id)
     address = session.get_one(Address, one.address_id)
     lines = session.execute(select(AddressLines).where(AddressLines.address_id == address.id)).scalars()
@@ -116,6 +110,14 @@ def _job(session: Session, one: Batch, ids: Sequence[int], label_sheet: str, now
         ).scalar_one_or_none(),
         label_sheet=label_sheet,
     )
+
+
+def _revision(session: Session, one: Batch) -> ActionRevision:
+    """The newest revision of a batch's letters; of its action when all of them were taken out."""
+    newest = select(ActionRevision).order_by(ActionRevision.number.desc()).limit(1)
+    mine = newest.join(Delivery, Delivery.revision_id == ActionRevision.id).where(Delivery.batch_id == one.id)
+    found = session.execute(mine).scalar_one_or_none()
+    return found or session.execute(newest.where(ActionRevision.action_id == one.action_id)).scalar_one()
 
 
 def finish(

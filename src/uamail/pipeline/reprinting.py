@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from uamail.errors import InputError, RuleRefused
@@ -198,7 +198,7 @@ def erased(session: Session) -> tuple[Batch, list[Piece]] | None:
         .join(Delivery, Delivery.id == Piece.delivery_id)
         .join(Appeal, Appeal.id == Delivery.appeal_id)
         .join(Batch, Batch.id == Piece.batch_id)
-        .where(Appeal.state == "erased", Piece.first_page.is_not(None), Batch.wrapped_key.is_not(None))
+        .where(Appeal.state == "erased", Piece.first_page.is_not(None), _has_letters())
         .where(Batch.state.in_(("released", "printed", "posted", "cancelled")) | Batch.parent_id.is_not(None))
     )
     first = session.execute(theirs.order_by(Piece.batch_id).limit(1)).scalar_one_or_none()
@@ -206,6 +206,11 @@ def erased(session: Session) -> tuple[Batch, list[Piece]] | None:
         return None
     rows = session.execute(theirs.where(Piece.batch_id == first.batch_id).order_by(Piece.number)).scalars().all()
     return session.get_one(Batch, first.batch_id), list(rows)
+
+
+def _has_letters() -> ColumnElement[bool]:
+    """Their time may be over: then nothing is left to be cut."""
+    return select(BatchFile.id).where(BatchFile.batch_id == Batch.id, BatchFile.name == "letters.pdf").exists()
 
 
 def laid_out(session: Session, found: Batch) -> set[int]:

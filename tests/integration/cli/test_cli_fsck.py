@@ -244,6 +244,11 @@ def test_old_letters_are_destroyed(stored: Desk, inside: World, tmp_path: Path) 
     assert [event["files"] for event in events(inside, "batch:retired")] == [2]
     assert broken(stored) == []
 
+    appeal = stored.ask("delivery", "show", stored.ask("batch", "show", "B1")["piece_list"][1]["delivery"])["appeal"]
+    stored.ask("appeals", "erase", appeal, "--yes")
+    again = stored.run("work", "--until-idle")
+    assert (again.code, "could not tidy" in again.err + again.out) == (0, False)
+
 
 def test_erased_pages_are_cut_out(stored: Desk, inside: World, tmp_path: Path) -> None:
     posted(stored)

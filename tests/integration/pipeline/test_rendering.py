@@ -202,6 +202,19 @@ def test_emptied_batch_is_cancelled(sealed: World) -> None:
     assert batch(sealed, job.batch_id).state == "cancelled"
 
 
+def test_batch_whose_every_letter_was_withdrawn_is_cancelled(sealed: World) -> None:
+    for one in sealed.deliveries(Delivery.state == "batched"):
+        with sealed.scope() as session:
+            recall.withdraw(session, one.appeal_id or 0, **sealed.when)
+
+    job = take(sealed)
+    assert job is not None
+    with sealed.scope() as session:
+        rendering.empty(session, job, **sealed.when)
+
+    assert (job.briefs, batch(sealed, job.batch_id).state) == ((), "cancelled")
+
+
 def test_pieces_are_sorted_by_addressee_and_language(world: World) -> None:
     world.letters(2, language="fr")
     world.letters(2, language="de")
