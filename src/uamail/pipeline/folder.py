@@ -22,6 +22,7 @@ from uamail.vault import Keyring
 
 # The sender's line, pt: the largest that fits; below 5 pt nobody reads it.
 RETURN_SIZES = (6.5, 6.0, 5.5, 5.0)
+_STRIP_PT = 12.5  # two rows of 5 pt in the 5 mm of DIN 5008
 # What the document says a letter that could not be printed waits for.
 HELD_WORDS = {
     "glyph": "no font has a character of it",
@@ -160,16 +161,21 @@ def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir
 
 
 def _return_line(job: Job) -> dict[str, Any]:
-    """The sender's line above the address, as large as its strip allows. Raises PrintError when it is too long."""
-    line, width = sender(job), job.profile.window.w
-    if not job.profile.window.return_line:
-        return {"return_line": line, "return_size": RETURN_SIZES[0]}
+    """The sender's line above the address, as large as its strip allows.
+
+    Where there is not enough room for the office's name too, the return address alone, which names the sender as well;
+    at last in two rows. Raises PrintError when even these are too long.
+    """
+    window, alone = job.profile.window, ", ".join(job.office["address"])
+    if not window.return_line:
+        return {"return_line": sender(job), "return_size": RETURN_SIZES[0], "return_rows": 1}
     # The strip begins where the address does, a little inside the window.
-    inset = min(max(job.profile.body.left - job.profile.window.x, 0), 5)
-    size = next((size for size in RETURN_SIZES if text_width(line, size) <= width - inset), None)
-    if size is None:
-        raise PrintError(f"the return address of the office in {job.office['country']} is too long for {width:g} mm")
-    return {"return_line": line, "return_size": size}
+    width = window.w - min(max(job.profile.body.left - window.x, 0), 5)
+    for line, rows in ((sender(job), 1), (alone, 1), (alone, 2)):
+        for size in RETURN_SIZES:
+            if text_width(line, size) <= width * (rows if rows == 1 else 1.7) and size * rows * 1.2 <= _STRIP_PT:
+                return {"return_line": line, "return_size": size, "return_rows": rows}
+    raise PrintError(f"the return address of the office in {job.office['country']} is too long for {width:g} mm")
 
 
 def reference(job: Job, number: int) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pypdfium2 as pdfium
@@ -17,7 +18,7 @@ from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline import batching, contents, folder, posting, recall, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
-from uamail.printing import reference
+from uamail.printing import preflight, profile, reference
 from uamail.printing.reference import Rendered
 from uamail.store import Stored
 
@@ -200,6 +201,49 @@ def test_emptied_batch_is_cancelled(sealed: World) -> None:
         rendering.empty(session, job, **sealed.when)
 
     assert batch(sealed, job.batch_id).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "shown", "rows"),
+    [
+        ("Office", ["1 Street", "Town"], "Office, 1 Street, Town", 1),
+        ("A long office name that says it all", ["A long office name", "1 Example Street", "Town 12345"], "A long", 1),
+        (
+            "Office",
+            [
+                "A very long name of a very long office",
+                "1234 Extremely Long Example Street, Third Building",
+                "Town 1234567",
+            ],
+            "A very",
+            2,
+        ),
+    ],
+)
+def test_return_line_stays_in_its_strip(sealed: World, name: str, address: list[str], shown: str, rows: int) -> None:
+    job = take(sealed)
+    assert job is not None
+    job = replace(job, profile=profile.load("din5008-b"), office={**job.office, "name": name, "address": address})
+
+    [first, *_] = folder.sheets_of(job, keys=sealed.inst.keys)
+    assert first.source is not None
+    made = reference.render([first.source], profile=job.profile)
+
+    found = preflight.check(
+        made.pdf, profile=job.profile, pages=made.pages, address_texts={first.number: first.address}, texts={}
+    )
+    assert [one.words for one in found] == []
+    assert f">{shown}" in first.source.html
+    assert ("white-space: normal" in first.source.html) is (rows == 2)
+
+
+def test_return_line_is_never_clipped(sealed: World) -> None:
+    job = take(sealed)
+    assert job is not None
+    job = replace(job, profile=profile.load("din5008-b"), office={**job.office, "address": ["Street " * 40]})
+
+    with pytest.raises(PrintError, match="return address of the office"):
+        folder.sheets_of(job, keys=sealed.inst.keys)
 
 
 def test_batch_whose_every_letter_was_withdrawn_is_cancelled(sealed: World) -> None:

@@ -63,6 +63,7 @@ def piece(number: int, written: Letter, **changes: Any) -> PieceSource:
     direction = fonts.direction(written.language)
     context = written.context() | {
         "return_size": 6.5,
+        "return_rows": 1,
         "return_line": "Example Office, Example Lane 1, 3000 Bern",
         "address_lines": [{"lang": lang, "text": text} for lang, text in ADDRESS],
         "date": "20 November 2026",
