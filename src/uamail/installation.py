@@ -13,6 +13,7 @@ from uamail.db import Database, migrate
 from uamail.errors import InputError, NotFound, RuleRefused, SettingError
 from uamail.hook import Hook
 from uamail.journal import Book, Journals
+from uamail.ledger.checkpoint import Checkpoint, open_note
 from uamail.mail import dkimkey
 from uamail.mail.address import parse
 from uamail.mail.dkim import Signer, SigningKey
@@ -301,6 +302,20 @@ class Installation:
         return Timetable(
             at=chosen.digest_at, zone=chosen.digest_zone, days=chosen.digest_days, empty=chosen.digest_empty
         )
+
+    @property
+    def guards(self) -> list[Path]:
+        """Where the last checkpoint is kept outside the database."""
+        folders = [self.home.guard]
+        if self.settings.audit.guard_dir:
+            folders.append(Path(self.settings.audit.guard_dir))
+        return [folder / "checkpoint" for folder in folders]
+
+    def guarded(self) -> list[Checkpoint]:
+        """The checkpoints kept outside the database. Raises LedgerError for one that our key did not sign."""
+        name, key = self.settings.audit.origin, self.keys.log_public
+        notes = [path.read_text("utf-8") for path in self.guards if path.exists()]
+        return [open_note(note, name=name, public_key=key) for note in notes]
 
     @property
     def quarantined(self) -> frozenset[str]:

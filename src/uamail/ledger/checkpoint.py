@@ -45,6 +45,11 @@ def open_note(text: str, *, name: str, public_key: Ed25519PublicKey) -> Checkpoi
     return _parsed(read_note(text, name=name, public_key=public_key))
 
 
+def origin_of(text: str) -> str:
+    """The log that a note says it is of; nothing is checked."""
+    return text.partition("\n")[0]
+
+
 def _parsed(body: str) -> Checkpoint:
     lines = body.removesuffix("\n").split("\n")
     if len(lines) < 3 or not _SIZE.fullmatch(lines[1]):
