@@ -19,7 +19,7 @@ from uamail.installation import Installation
 from uamail.ledger.tree import Frontier
 from uamail.models import AuditEvent, AuditLeaf, AuditSpan
 from uamail.pipeline import sequencing
-from uamail.queries import evidence
+from uamail.queries import verifying
 
 _OURS = "uamail"
 _FLOOR = "read and hash only"
@@ -71,7 +71,7 @@ def _events(ids: range, now: datetime) -> Iterator[dict[str, Any]]:
 
 def _verified(inst: Installation) -> int:
     with inst.db.reading() as session:
-        found = evidence.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
+        found = verifying.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
     if not found.report.ok or found.unsequenced:
         raise BenchmarkError(f"the log does not verify: {found.plain()}")
     return found.report.size

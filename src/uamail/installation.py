@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from uamail import settings as setting
 from uamail.db import Database, migrate
-from uamail.errors import InputError, NotFound, RuleRefused, SettingError
+from uamail.errors import InputError, LedgerError, NotFound, RuleRefused, SettingError
 from uamail.hook import Hook
 from uamail.journal import Book, Journals
 from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger.cosignature import Witness, read_witness
 from uamail.mail import dkimkey
 from uamail.mail.address import parse
 from uamail.mail.dkim import Signer, SigningKey
@@ -316,6 +317,18 @@ class Installation:
         name, key = self.settings.audit.origin, self.keys.log_public
         notes = [path.read_text("utf-8") for path in self.guards if path.exists()]
         return [open_note(note, name=name, public_key=key) for note in notes]
+
+    @cached_property
+    def witnesses(self) -> list[tuple[str, Witness]]:
+        """Where each witness answers, and its key. Raises SettingError for a malformed line."""
+        found = []
+        for line in self.settings.audit.witnesses:
+            url, _, verifier = line.partition(" ")
+            try:
+                found.append((url, read_witness(verifier)))
+            except LedgerError as error:
+                raise SettingError("audit.witnesses", line, str(error)) from error
+        return found
 
     @property
     def quarantined(self) -> frozenset[str]:

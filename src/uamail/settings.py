@@ -195,6 +195,9 @@ class AuditSettings(_Section):
     origin: str
     checkpoint_seconds: float = Field(ge=0)
     guard_dir: str
+    witnesses: list[str]
+    timestamp_url: str
+    timestamp_ca_file: str
 
 
 Cause = Literal[

@@ -11,6 +11,7 @@ from uamail.cli import (
     alerts,
     appeals,
     audit,
+    audit_export,
     batch,
     bounces,
     delivery,
@@ -57,6 +58,8 @@ app.add_typer(delivery.app, name="delivery")
 app.add_typer(digest.app, name="digest")
 app.add_typer(batch.app, name="batch")
 app.add_typer(bounces.app, name="bounces")
+audit.app.command()(audit_export.export)
+audit.app.command()(audit_export.sample)
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(suppression.app, name="suppression")

@@ -49,26 +49,32 @@ class Frontier:
         self.hashes.append(leaf)
         self.size += 1
 
-    def extend(self, leaves: Sequence[bytes]) -> None:
+    def extend(self, leaves: Sequence[bytes], note: Note | None = None) -> None:
         """Append many leaf hashes: the same as one by one, in half the time."""
         at = 0
         while at < len(leaves):
             if self.size % _CHUNK or len(leaves) - at < _CHUNK:
-                self.append(leaves[at])
+                self.append(leaves[at], note)
                 at += 1
                 continue
-            row = list(leaves[at : at + _CHUNK])
+            row, level = list(leaves[at : at + _CHUNK]), 0
             while len(row) > 1:
                 pairs = iter(row)
                 row = [_sha256(b"\1" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
-            self._put(row[0])
+                level += 1
+                if note:
+                    for place, value in enumerate(row, start=self.size >> level):
+                        note(level, place, value)
+            self._put(row[0], level, note)
             at += _CHUNK
 
-    def _put(self, subtree: bytes) -> None:
+    def _put(self, subtree: bytes, level: int, note: Note | None) -> None:
         """Add a complete subtree of _CHUNK leaves at a place that it fits."""
-        index = self.size // _CHUNK
+        index = self.size >> level
         while index & 1:
-            subtree, index = node_hash(self.hashes.pop(), subtree), index >> 1
+            subtree, level, index = node_hash(self.hashes.pop(), subtree), level + 1, index >> 1
+            if note:
+                note(level, index, subtree)
         self.hashes.append(subtree)
         self.size += _CHUNK
 
