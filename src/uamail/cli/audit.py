@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from uamail.cli.anchor import roots
 from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
 from uamail.errors import CannotCheck, InputError, LedgerError
 from uamail.installation import Installation
@@ -34,14 +35,18 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check the whole log; exit code 1 and the first bad entry when it does not hold, 5 when nothing is signed."""
-    with opened(home) as inst, inst.db.reading() as session:
+    with opened(home) as inst:
         origin, public_key = verifier(inst, key)
         held = [open_note(text_of(one), name=origin, public_key=public_key) for one in (from_, to) if one]
         _refuse_backwards(held)
-        done = verifying.verified(session, origin=origin, public_key=public_key, held=[*held, *inst.guarded()])
+        # Before the database: a checkpoint is kept outside only when it stands in there.
+        held += inst.guarded()
         known = [one for _, one in inst.witnesses] + [read_witness(line) for line in witness or ()]
-        seen = proving.witnessed(session, known)
-    facts = {**done.plain(), "witnessed": bool(seen), "witnesses": seen}
+        with inst.db.reading() as session:
+            done = verifying.verified(session, origin=origin, public_key=public_key, held=held)
+            seen = proving.witnessed(session, known)
+            stamp = proving.stamped(session, roots(inst)) if inst.settings.audit.timestamp_ca_file else None
+    facts = {**done.plain(), "witnessed": bool(seen), "witnesses": seen, "timestamp": stamp}
     show(facts, as_json, lambda: _words(facts))
     if not done.report.ok:
         raise LedgerError(done.report.problem or "broken", done.report.first_bad)
@@ -54,7 +59,9 @@ def _words(facts: dict[str, Any]) -> str:
         return f"BROKEN: {facts['problem']}"
     seen = ", ".join(f"witnessed by {name} up to entry {one['size'] - 1}" for name, one in facts["witnesses"].items())
     words = f"{facts['size']} entries hold, root {facts['root'][:16]}…, {facts['unsequenced']} not in the log yet"
-    return f"{words}; {seen or 'unwitnessed'}"
+    stamp = facts["timestamp"]
+    stamped = f"; stamped by {stamp['name']} up to entry {stamp['size'] - 1} at {stamp['at']}" if stamp else ""
+    return f"{words}; {seen or 'unwitnessed'}{stamped}"
 
 
 def _refuse_backwards(held: list[Checkpoint]) -> None:

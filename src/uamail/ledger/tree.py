@@ -49,8 +49,11 @@ class Frontier:
         self.hashes.append(leaf)
         self.size += 1
 
-    def extend(self, leaves: Sequence[bytes], note: Note | None = None) -> None:
-        """Append many leaf hashes: the same as one by one, in half the time."""
+    def extend(self, leaves: Sequence[bytes], note: Note | None = None, *, every: int = 1) -> None:
+        """Append many leaf hashes: the same as one by one, in half the time.
+
+        Of what got complete in larger steps, `note` hears those levels only that `every` divides.
+        """
         at = 0
         while at < len(leaves):
             if self.size % _CHUNK or len(leaves) - at < _CHUNK:
@@ -62,7 +65,7 @@ class Frontier:
                 pairs = iter(row)
                 row = [_sha256(b"\1" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
                 level += 1
-                if note:
+                if note and level % every == 0:
                     for place, value in enumerate(row, start=self.size >> level):
                         note(level, place, value)
             self._put(row[0], level, note)

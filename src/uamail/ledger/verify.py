@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.nodes import STEP
 from uamail.ledger.tree import Frontier, leaf_hash
 
-# sequence number from 0, canonical bytes, stored leaf hash
-Entry: TypeAlias = tuple[int, bytes, bytes]
+# sequence number from 0, canonical bytes, stored leaf hash; what follows is passed over
+Entry: TypeAlias = tuple[int, bytes, bytes, *tuple[Any, ...]]
 
 # Entries in memory at once; a multiple of what the tree hashes level by level.
 _CHUNK = 4096
@@ -91,11 +91,11 @@ class _Reading:
         leaves = [row[2] for row in chunk]
         first = self.tree.size
         if [row[0] for row in chunk] != list(range(first, first + len(chunk))) or _hashed(chunk) != leaves:
-            for seq, canonical, leaf in chunk:
+            for seq, canonical, leaf, *_ in chunk:
                 _check(self.tree.size, seq, canonical, leaf)
                 self.tree.append(leaf)
             return
-        self.tree.extend(leaves, self._note if self._nodes is not None else None)
+        self.tree.extend(leaves, self._note if self._nodes is not None else None, every=STEP)
         self._refuse_misplaced()
 
     def compare(self, checkpoint: Checkpoint) -> None:

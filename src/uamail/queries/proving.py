@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from uamail import identity
 from uamail.errors import CannotCheck, LedgerError, NotFound
+from uamail.ledger import timestamp
 from uamail.ledger.cosignature import Witness, cosigned_at
 from uamail.ledger.nodes import Shelf
+from uamail.ledger.note import split
 from uamail.ledger.proof import Proof
 from uamail.ledger.receipt import Opening, Receipt
 from uamail.ledger.tree import leaf_hash, prove_inclusion, verify_inclusion
@@ -38,6 +40,11 @@ class Log:
     root: bytes
     note: str
     shelf: Shelf
+
+    @property
+    def body(self) -> str:
+        """What is signed."""
+        return split(self.note)[0]
 
     def path(self, seq: int, leaf: bytes) -> tuple[bytes, ...]:
         """The inclusion path of an entry. Raises LedgerError when the stored tree does not lead to the signed root."""
@@ -82,6 +89,26 @@ def witnessed(session: Session, witnesses: Sequence[Witness]) -> dict[str, dict[
             if one.name not in found and (at := cosigned_at(note, one)) is not None:
                 found[one.name] = {"size": checkpoint.size, "at": at}
     return found
+
+
+def stamped(session: Session, roots: bytes) -> dict[str, Any] | None:
+    """The newest checkpoint with a time stamp that holds: size, service and time; None when there is none.
+
+    Raises LedgerError when a time stamp does not hold, CannotCheck when nothing is here to read it with.
+    """
+    query = (
+        select(AuditAnchor, AuditCheckpoint.note)
+        .join(AuditCheckpoint, AuditCheckpoint.size == AuditAnchor.size)
+        .where(AuditAnchor.kind == "timestamp")
+        .order_by(AuditAnchor.size.desc())
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    if row is None:
+        return None
+    found, note = row
+    at = timestamp.stamped_at(found.proof, split(note)[0].encode(), roots=roots)
+    return {"size": found.size, "name": found.name, "at": at.isoformat()}
 
 
 def _reader(session: Session) -> Any:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 _CHUNK = 4096
 
 
-def rows(session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a statement without parameters; bytes are bytes on both databases."""
+def chunks(session: Session, statement: str) -> Iterator[list[Any]]:
+    """The rows of a statement without parameters, many at a time; bytes are bytes on both databases."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     sqlite = connection.dialect.name == "sqlite"
@@ -19,6 +19,6 @@ def rows(session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
     try:
         cursor.execute(statement)
         while chunk := cursor.fetchmany(_CHUNK):
-            yield from chunk
+            yield chunk
     finally:
         cursor.close()

@@ -1,9 +1,11 @@
 """Verifying: the whole record against its tree, every checkpoint that is at hand, and every set against its hash."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import func, select
@@ -14,13 +16,22 @@ from uamail.ledger.checkpoint import Checkpoint, open_note
 from uamail.ledger.verify import Entry, Report, verify
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode
 from uamail.models.audit import spans_hash
-from uamail.queries.reading import rows
+from uamail.queries.reading import chunks
 
+# The last column: do the columns beside the entry, by which it is found, say what it says itself?
 _ENTRIES = """
-SELECT l.id, e.body, l.leaf_hash, s.subject, s.first_id, s.last_id FROM audit_leaf l
+SELECT l.id, e.body, l.leaf_hash, s.subject, s.first_id, s.last_id, {sound} FROM audit_leaf l
 LEFT JOIN audit_event e ON e.id = l.event_id LEFT JOIN audit_span s ON s.event_id = l.event_id ORDER BY l.id
 """
-_ROW = tuple[int, Any, Any, str | None, int | None, int | None]
+_SOUND = {
+    "sqlite": """instr(e.body, CAST('"type":"' || e.type || '"' AS BLOB)) > 0
+        AND instr(e.body, CAST('"at":"' || replace(e.at, ' ', 'T') || 'Z"' AS BLOB)) > 0""",
+    "postgresql": """position(convert_to('"type":"' || e.type || '"', 'UTF8') IN e.body) > 0
+        AND position(convert_to('"at":"' || to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || 'Z"',
+            'UTF8') IN e.body) > 0""",
+}
+# seq, body, leaf hash, one span (subject, first id, last id), and whether the columns beside the entry are sound
+_Row: TypeAlias = tuple[int, Any, Any, str | None, int | None, int | None, Any]
 
 
 @dataclass(frozen=True)
@@ -53,19 +64,28 @@ def verified(
     Checkpoints are those of the database, whose signatures are checked, and `held`: those that somebody kept outside.
     """
     kept = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size)).scalars().all()
-    unsequenced = session.execute(
-        select(func.count())
-        .select_from(AuditEvent)
-        .outerjoin(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
-        .where(AuditLeaf.event_id.is_(None))
-    ).scalar_one()
     try:
         signed = [_opened(one, origin, public_key) for one in kept]
     except LedgerError as error:
         report = Report(0, b"", error.first_bad, error.problem)
     else:
-        report = _checked(session, [*held, *signed])
-    return Verified(report, kept[-1].note if kept else None, len(kept) + len(held), unsequenced)
+        report = _missing(_checked(session, [*held, *signed]), held, signed)
+    return Verified(report, kept[-1].note if kept else None, len(kept) + len(held), _unsequenced(session))
+
+
+def _missing(report: Report, held: Sequence[Checkpoint], signed: Sequence[Checkpoint]) -> Report:
+    """A sound log from which a checkpoint was taken away that somebody holds."""
+    lost = {one.size for one in held} - {one.size for one in signed}
+    if not report.ok or not lost:
+        return report
+    problem = f"checkpoint {min(lost)} was given away and is not kept any more"
+    return Report(report.size, report.root, None, problem)
+
+
+def _unsequenced(session: Session) -> int:
+    """Events that wait for their place: an event has one leaf at most."""
+    events = session.execute(select(func.count()).select_from(AuditEvent)).scalar_one()
+    return max(0, events - session.execute(select(func.count()).select_from(AuditLeaf)).scalar_one())
 
 
 def _opened(kept: AuditCheckpoint, origin: str, public_key: Ed25519PublicKey) -> Checkpoint:
@@ -85,63 +105,68 @@ def _checked(session: Session, checkpoints: Sequence[Checkpoint]) -> Report:
         for level, position, value in session.execute(select(AuditNode.level, AuditNode.position, AuditNode.hash))
     }
     members = _Members()
-    report = verify(members.watch(rows(session, _ENTRIES)), against=checkpoints, nodes=nodes)
+    statement = _ENTRIES.format(sound=_SOUND[session.get_bind().dialect.name])
+    report = verify(chain.from_iterable(members.watch(chunks(session, statement))), against=checkpoints, nodes=nodes)
     if members.bad is not None and (report.first_bad is None or members.bad < report.first_bad):
-        problem = f"entry {members.bad}: its member list is not the one it commits to"
-        return Report(report.size, report.root, members.bad, problem)
+        return Report(report.size, report.root, members.bad, members.problem)
     return report
 
 
 class _Members:
-    """Passes the entries of a log on, and finds the first whose kept members are not those it commits to."""
+    """Passes the entries of a log on, and finds the first beside which something else is kept than it commits to."""
 
     def __init__(self) -> None:
         self.bad: int | None = None
+        self.problem: str | None = None
+        self._open: list[_Row] = []
 
-    def watch(self, found: Iterator[Any]) -> Iterator[Entry]:
-        """One entry for each; an entry with several members comes in several rows."""
-        entry: _ROW | None = None
-        spans: list[tuple[int, int]] = []
-        for row in found:
-            if entry is not None and entry[0] == row[0]:
-                spans = spans or [_span(entry)]
-                spans.append(_span(row))
-                if row[3] != entry[3]:
-                    self._name(row[0])
-                continue
-            if entry is not None:
-                self._check(entry, spans)
-                yield entry[0], entry[1], entry[2]
-                spans = []
-            # Whatever is no bytes was put there by foreign hands, and no leaf fits it.
-            entry = row if type(row[1]) is bytes and type(row[2]) is bytes else _bytes(row)
-        if entry is not None:
-            self._check(entry, spans)
-            yield entry[0], entry[1], entry[2]
+    def watch(self, chunks: Iterable[Sequence[_Row]]) -> Iterator[Sequence[Entry]]:
+        """Every entry once; an entry with several members comes in several rows, and may go on in the next chunk."""
+        for chunk in chunks:
+            rows = [*self._open, *chunk]
+            # Most entries have one row: then only the last one may not be whole.
+            if len({row[0] for row in rows}) == len(rows) and all(map(_single, rows)):
+                self._open = [rows.pop()]
+                yield rows
+            else:
+                yield list(self._grouped(rows, whole=False))
+        yield list(self._grouped(self._open, whole=True))
 
-    def _check(self, entry: _ROW, spans: list[tuple[int, int]]) -> None:
-        seq, body, _, subject, first, last = entry
-        if not spans and first == last and subject is not None and first is not None and b'"set":' not in body:
-            # Canonical JSON escapes the quotes inside a text: these bytes are a fact of the event or nowhere.
-            fact = f'"{subject}":{first}'.encode()
-            if fact + b"," in body or fact + b"}" in body:
-                return
-        listed = sorted(spans) if spans else [] if first is None else [_span(entry)]
-        if not _committed(body, subject, listed):
-            self._name(seq)
+    def _grouped(self, rows: Sequence[_Row], *, whole: bool) -> Iterator[Entry]:
+        groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
+        self._open = [] if whole else groups.pop()
+        for group in groups:
+            seq, body, leaf = map(_as_bytes, group[0][:3])
+            spans = sorted((row[4], row[5]) for row in group if row[4] is not None and row[5] is not None)
+            if len({row[3] for row in group}) != 1 or not _committed(body, group[0][3], spans):
+                self._name(seq, "its member list is not the one it commits to")
+            # Where the entry is gone there is nothing that its columns could say.
+            elif not group[0][6] and body:
+                self._name(seq, "the time or the type beside it is not its own")
+            yield seq, body, leaf
 
-    def _name(self, seq: int) -> None:
-        self.bad = seq if self.bad is None else min(self.bad, seq)
+    def _name(self, seq: int, problem: str) -> None:
+        if self.bad is None or seq < self.bad:
+            self.bad, self.problem = seq, f"entry {seq}: {problem}"
 
 
-def _span(row: _ROW) -> tuple[int, int]:
-    return row[4] or 0, row[5] or 0
+def _single(row: _Row) -> bool:
+    """Whether an entry is sound and plainly covers just its one member; if not, it has to be looked at closely."""
+    _, body, leaf, subject, first, last, sound = row
+    if not sound or type(body) is not bytes or type(leaf) is not bytes:
+        return False
+    if first is None or first != last or b'"set":' in body:
+        return False
+    # Canonical JSON escapes the quotes inside a text: these bytes are a fact of the event or nowhere.
+    fact = f'"{subject}":{first}'.encode()
+    return fact + b"," in body or fact + b"}" in body
 
 
-def _bytes(row: _ROW) -> _ROW:
-    seq, body, leaf, *rest = row
-    made = [one.encode() if isinstance(one, str) else bytes(one or b"") for one in (body, leaf)]
-    return (seq, *made, *rest)  # type: ignore[return-value]
+def _as_bytes(value: Any) -> Any:
+    # Whatever is no bytes was put there by foreign hands, and no leaf fits it.
+    return (
+        value if isinstance(value, int | bytes) else value.encode() if isinstance(value, str) else bytes(value or b"")
+    )
 
 
 def _committed(body: bytes, subject: str | None, spans: list[tuple[int, int]]) -> bool:
