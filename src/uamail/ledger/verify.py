@@ -46,19 +46,22 @@ def verify(
     entries: Iterable[Entry],
     *,
     against: Sequence[Checkpoint] = (),
+    held: Sequence[Checkpoint] = (),
     nodes: Mapping[tuple[int, int], bytes] | None = None,
 ) -> Report:
     """Check entries in their order, in flat memory.
 
-    The log must begin with exactly what each checkpoint signs; `nodes` are its kept subtrees, which must be the tree's.
+    The log must begin with exactly what each checkpoint signs. Those that were `held` outside weigh more than those of
+    the log's keeper: where one of them is contradicted, only they vouch for what came before. `nodes` are the kept
+    subtrees of the log, which must be the tree's.
     """
-    reading = _Reading(nodes)
-    milestones = sorted(against, key=lambda one: one.size)
+    reading = _Reading(nodes, {one.size: one.root for one in against})
+    milestones = [(one.size, 0, one) for one in held] + [(one.size, 1, one) for one in against]
     rows = iter(entries)
     try:
-        for checkpoint in milestones:
-            _read(reading, rows, checkpoint.size)
-            reading.compare(checkpoint)
+        for size, own, checkpoint in sorted(milestones, key=lambda one: one[:2]):
+            _read(reading, rows, size)
+            reading.compare(checkpoint, own=bool(own))
         _read(reading, rows, None)
         reading.finish()
     except _Bad as bad:
@@ -80,9 +83,10 @@ def _read(reading: "_Reading", rows: Iterable[Entry], end: int | None) -> None:
 class _Reading:
     """The tree so far, the last size that a checkpoint vouched for, and the kept subtrees not met yet."""
 
-    def __init__(self, nodes: Mapping[tuple[int, int], bytes] | None) -> None:
+    def __init__(self, nodes: Mapping[tuple[int, int], bytes] | None, own: Mapping[int, bytes]) -> None:
         self.tree = Frontier()
-        self._before = self._vouched = 0
+        self._own = own
+        self._vouched = self._vouched_outside = 0
         self._nodes = dict(nodes) if nodes is not None else None
         self._misplaced: tuple[int, int] | None = None
 
@@ -98,19 +102,26 @@ class _Reading:
         self.tree.extend(leaves, self._note if self._nodes is not None else None, every=STEP)
         self._refuse_misplaced()
 
-    def compare(self, checkpoint: Checkpoint) -> None:
+    def compare(self, checkpoint: Checkpoint, *, own: bool) -> None:
         size = checkpoint.size
         if self.tree.size < size:
             short = f"the log ends after {self.tree.size} entries, the checkpoint signs {size}"
             raise _Bad(self.tree.size, short)
         if self.tree.root() != checkpoint.root:
-            twice = size == self._vouched and size > 0
-            since = self._before if twice else self._vouched
-            problem = f"the first {size} entries are not those that the checkpoint signs"
-            problem += ", though another checkpoint signs them: the log was forked" if twice else ""
-            raise _Bad(since, f"{problem}; up to entry {since - 1} one holds" if since else problem)
-        if size > self._vouched:
-            self._before, self._vouched = self._vouched, size
+            raise _Bad(*self._contradicted(size, own=own))
+        self._vouched = size
+        if not own:
+            self._vouched_outside = size
+
+    def _contradicted(self, size: int, *, own: bool) -> tuple[int, str]:
+        """The first entry that may be meant, and the words."""
+        since = self._vouched if own else self._vouched_outside
+        forked = not own and self._own.get(size) == self.tree.root()
+        if own and since == size:
+            since, forked = self._vouched_outside if self._vouched_outside < size else 0, True
+        problem = f"the first {size} entries are not those that the checkpoint signs"
+        problem += ", though another checkpoint signs them: the log was forked" if forked else ""
+        return since, f"{problem}; up to entry {since - 1} one holds" if since else problem
 
     def finish(self) -> None:
         """Whatever is left of the kept subtrees stands for nothing."""

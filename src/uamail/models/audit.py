@@ -12,6 +12,8 @@ from uamail.models import bulk
 from uamail.models.base import Base, one_of, table_of
 
 ANCHORS = ("cosignature", "timestamp")
+# What events cover. One that covers a single thing names it as a fact: the first of these that it has.
+SUBJECTS = ("delivery", "appeal", "batch")
 
 
 class AuditEvent(Base):

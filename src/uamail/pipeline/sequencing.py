@@ -58,14 +58,15 @@ def _catch_up(session: Session, frontier: Frontier, signed: Sequence[Checkpoint]
         return
     if there < frontier.size:
         raise LedgerError(f"the log had {frontier.size} entries and has {there} now", there)
-    roots = {one.size: one.root for one in signed}
+    roots = {(one.size, one.root) for one in signed}
     last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
     if last is not None:
-        roots[last.size] = last.root
-    for milestone in (*sorted(one for one in roots if one > frontier.size), there):
+        roots.add((last.size, last.root))
+    for milestone, root in sorted(one for one in roots if one[0] > frontier.size):
         _read_to(session, frontier, milestone)
-        if milestone in roots and (frontier.size, frontier.root()) != (milestone, roots[milestone]):
+        if (frontier.size, frontier.root()) != (milestone, root):
             raise LedgerError(f"the log is not what checkpoint {milestone} signs: nothing is added or signed")
+    _read_to(session, frontier, there)
 
 
 def _read_to(session: Session, frontier: Frontier, end: int) -> None:

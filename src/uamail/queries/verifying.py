@@ -15,7 +15,7 @@ from uamail.errors import LedgerError
 from uamail.ledger.checkpoint import Checkpoint, open_note
 from uamail.ledger.verify import Entry, Report, verify
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode
-from uamail.models.audit import spans_hash
+from uamail.models.audit import SUBJECTS, spans_hash
 from uamail.queries.reading import chunks
 
 # The last column: do the columns beside the entry, by which it is found, say what it says itself?
@@ -69,7 +69,7 @@ def verified(
     except LedgerError as error:
         report = Report(0, b"", error.first_bad, error.problem)
     else:
-        report = _missing(_checked(session, [*held, *signed]), held, signed)
+        report = _missing(_checked(session, signed, held), held, signed)
     return Verified(report, kept[-1].note if kept else None, len(kept) + len(held), _unsequenced(session))
 
 
@@ -99,14 +99,16 @@ def _opened(kept: AuditCheckpoint, origin: str, public_key: Ed25519PublicKey) ->
     return signed
 
 
-def _checked(session: Session, checkpoints: Sequence[Checkpoint]) -> Report:
+def _checked(session: Session, signed: Sequence[Checkpoint], held: Sequence[Checkpoint]) -> Report:
     nodes = {
         (level, position): value
         for level, position, value in session.execute(select(AuditNode.level, AuditNode.position, AuditNode.hash))
     }
     members = _Members()
     statement = _ENTRIES.format(sound=_SOUND[session.get_bind().dialect.name])
-    report = verify(chain.from_iterable(members.watch(chunks(session, statement))), against=checkpoints, nodes=nodes)
+    report = verify(
+        chain.from_iterable(members.watch(chunks(session, statement))), against=signed, held=held, nodes=nodes
+    )
     if members.bad is not None and (report.first_bad is None or members.bad < report.first_bad):
         return Report(report.size, report.root, members.bad, members.problem)
     return report
@@ -155,10 +157,10 @@ def _single(row: _Row) -> bool:
     _, body, leaf, subject, first, last, sound = row
     if not sound or type(body) is not bytes or type(leaf) is not bytes:
         return False
-    if first is None or first != last or b'"set":' in body:
+    if first is None or first != last or subject != SUBJECTS[0] or b'"set":' in body:
         return False
     # Canonical JSON escapes the quotes inside a text: these bytes are a fact of the event or nowhere.
-    fact = f'"{subject}":{first}'.encode()
+    fact = b'"delivery":%d' % first
     return fact + b"," in body or fact + b"}" in body
 
 
@@ -178,4 +180,5 @@ def _committed(body: bytes, subject: str | None, spans: list[tuple[int, int]]) -
     if "set" in facts:
         n = sum(last - first + 1 for first, last in spans)
         return bool(facts["n"] == n and facts["set"] == spans_hash(subject or "", spans)) if n else facts["n"] == 0
-    return not spans or spans == [(facts.get(subject or ""), facts.get(subject or ""))]
+    own = next((name for name in SUBJECTS if name in facts), None)
+    return (subject, spans) == (own, [(facts[own], facts[own])] if own else [])

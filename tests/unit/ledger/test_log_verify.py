@@ -102,9 +102,22 @@ def test_older_checkpoints_narrow_the_rewrite_down(at: int, named: int) -> None:
 
 
 def test_two_checkpoints_of_one_size_are_a_fork() -> None:
-    report = verify(LOG, against=[signed(10), signed(20), Checkpoint("log.example", 20, leaf_hash(b""))])
+    other = Checkpoint("log.example", 20, leaf_hash(b""))
 
-    assert report.first_bad == 10
+    report = verify(LOG, against=[signed(10), signed(20)], held=[other])
+
+    assert "the log was forked" in str(report.problem)
+    # What the keeper signed vouches for nothing any more.
+    assert report.first_bad == 0
+    assert verify(LOG, against=[signed(10), signed(20)], held=[signed(7), other]).first_bad == 7
+    assert "the log was forked" in str(verify(LOG, against=[signed(20), other]).problem)
+
+
+def test_own_checkpoint_beside_a_held_one_is_named() -> None:
+    own = Checkpoint("log.example", 20, leaf_hash(b""))
+
+    report = verify(LOG, against=[own], held=[signed(20)])
+
     assert "the log was forked" in str(report.problem)
 
 
