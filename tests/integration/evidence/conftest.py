@@ -1,16 +1,22 @@
 """A home with letters in many states and a record with several checkpoints, on both databases."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.support.world import World, mail_only, result
+from tests.integration.cli.conftest import made_desk
+from tests.integration.evidence.day import Office
+from tests.integration.evidence.log import signed_by
+from tests.support.databases import Templates
+from tests.support.world import DEMO, World, mail_only, result
 from uamail.event import Event
-from uamail.installation import Installation
-from uamail.ledger.checkpoint import Checkpoint, sign
+from uamail.installation import Installation, open_home
+from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.tree import Frontier
+from uamail.mail.sink import SinkThread
 from uamail.models import audit
-from uamail.pipeline import sequencing
 
 
 class Log:
@@ -23,19 +29,8 @@ class Log:
 
     def sign(self) -> Checkpoint:
         """Sequence everything, and sign; the last checkpoint is kept outside, as workers do."""
-        self.world.later(seconds=10)
-        origin, key = self.inst.settings.audit.origin, self.inst.keys.log_key
-        with self.world.scope() as session:
-            while sequencing.sequence(session, self.frontier):
-                pass
-            made = sequencing.checkpoint(
-                session, self.frontier, origin=origin, key=key, every=timedelta(), now=self.world.now
-            )
-        assert made is not None
+        made = signed_by(self.inst, self.frontier, now=self.world.later(seconds=10))
         self.given.append(made)
-        for path in self.inst.guards:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(sign(made, key, name=origin))
         return made
 
 
@@ -66,3 +61,29 @@ def recorded(home: Installation) -> Log:
     note(world, 45)
     log.sign()
     return log
+
+
+@pytest.fixture(scope="module")
+def day(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """Four people sign; their mails are sent and arrive, their letters on paper are laid out; only to be copied."""
+    desk = made_desk(templates, tmp_path_factory.mktemp("day"))
+    desk.ask("action", "add", DEMO)
+    inst = open_home(desk.home)
+    world = World(inst, now=datetime.now(UTC))
+    world.publish()
+    world.sign(4)
+    inst.close()
+    quick = {"UAMAIL_WORK__TICK_SECONDS": "0.1", "UAMAIL_RETRY__FIRST_SECONDS": "0.3"}
+    with SinkThread() as sink:
+        said = replace(desk, settings=quick).run(
+            "work", "--until-idle", "--smtp", f"127.0.0.1:{sink.port}", "--no-pacing"
+        )
+        assert said.code == 0, said.err
+        arrived = {one.message_id or "": one.data for one in sink.received}
+    return Office(desk, arrived)
+
+
+@pytest.fixture
+def office(day: Office, tmp_path: Path) -> Office:
+    """The same home once more, for a test that changes it."""
+    return replace(day, desk=day.desk.copied(tmp_path))
