@@ -64,7 +64,7 @@ class Schedule:
         self._follower.tick()
 
     def _round(self, *, sealing: bool, signing: bool) -> int:
-        """One step of every room in one transaction; returns how much was done, 0 when nothing is left."""
+        """One step of every room in one transaction, then the log; how much was done, 0 when nothing is left."""
         inst = installation()
         with inst.db.scope() as session:
             when = _when(session)
@@ -77,14 +77,9 @@ class Schedule:
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)
-            # A fresh view of the tree is compared with what was given away.
-            done += sequencing.sequence(session, self._frontier, signed=() if self._frontier.size else inst.guarded())
-            every = timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds)
-            signed = self._sign(session, every, now=when["now"])
             lanes = self._lanes(session, now=when["now"])
             waiting = rendering.waiting(session, now=when["now"])
-        if signed is not None:
-            _keep(signed)
+        done += self._sequence(timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds))
         for lane in lanes:
             killpoint("before-nudge")
             drain.send(lane)
@@ -112,16 +107,23 @@ class Schedule:
                     "backup, or everything since would be sent twice"
                 )
 
-    def _sign(self, session: Session, every: timedelta, *, now: datetime) -> Checkpoint | None:
+    def _sequence(self, every: timedelta) -> int:
+        """Give events their places, and sign; in a transaction of its own, because its role may do nothing else."""
         inst = installation()
-        return sequencing.checkpoint(
-            session,
-            self._frontier,
-            origin=inst.settings.audit.origin,
-            key=inst.keys.log_key,
-            every=every,
-            now=now,
-        )
+        with inst.log_db.scope() as session:
+            # A fresh view of the tree is compared with what was given away.
+            done = sequencing.sequence(session, self._frontier, signed=() if self._frontier.size else inst.guarded())
+            signed = sequencing.checkpoint(
+                session,
+                self._frontier,
+                origin=inst.settings.audit.origin,
+                key=inst.keys.log_key,
+                every=every,
+                now=db.now(session),
+            )
+        if signed is not None:
+            _keep(signed)
+        return done
 
     def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()

@@ -58,6 +58,12 @@ class Installation:
         return Database(self.settings.database_url, pool_size=self.settings.work.threads + 4)
 
     @cached_property
+    def log_db(self) -> Database:
+        """The same database for those who write the evidence tree, checkpoints and anchors; with a role of its own."""
+        url = self.settings.database.sequencer_url
+        return Database(url, pool_size=2) if url else self.db
+
+    @cached_property
     def keys(self) -> Keyring:
         return Keyring.load(self.home.keys)
 
@@ -337,6 +343,7 @@ class Installation:
 
     def close(self) -> None:
         self.db.close()
+        self.log_db.close()
 
 
 def create(root: Path) -> Installation:

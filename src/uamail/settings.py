@@ -27,6 +27,7 @@ class _Section(BaseModel):
 
 class DatabaseSettings(_Section):
     url: str
+    sequencer_url: str
 
 
 class BrokerSettings(_Section):

@@ -53,7 +53,7 @@ def _ask_all(inst: Installation) -> tuple[list[Said], list[Exception]]:
                 said.append(step())
             except (LedgerError, OutsideError, CannotCheck) as error:
                 failed.append(error)
-    with inst.db.scope() as session:
+    with inst.log_db.scope() as session:
         now = db.now(session)
         for kind, name, proof, _ in said:
             _keep(session, log.size, kind, name, proof, now)

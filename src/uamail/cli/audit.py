@@ -7,6 +7,7 @@ import typer
 
 from uamail.cli.anchor import roots
 from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
+from uamail.db import roles
 from uamail.errors import CannotCheck, InputError, LedgerError
 from uamail.installation import Installation
 from uamail.ledger.checkpoint import Checkpoint, open_note, verifier_line
@@ -121,3 +122,12 @@ def told(row: dict[str, Any]) -> str:
     """The facts of an event that have no column of their own."""
     own = {key: value for key, value in row.items() if key not in _COLUMNS}
     return " ".join(f"{key}={value}" for key, value in own.items())
+
+
+@app.command()
+def grants(
+    app_role: Annotated[str, typer.Option("--app", help="The role of the workers and of this command line.")],
+    sequencer: Annotated[str, typer.Option("--sequencer", help="The role that alone writes the evidence tree.")],
+) -> None:
+    """Print what the owner of the PostgreSQL tables runs, so that the workers cannot change the record."""
+    typer.echo("".join(f"{one};\n" for one in roles.statements(app=app_role, sequencer=sequencer)), nl=False)

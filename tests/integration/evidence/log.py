@@ -12,7 +12,7 @@ from uamail.pipeline import sequencing
 def signed_by(inst: Installation, frontier: Frontier, *, now: datetime | None = None) -> Checkpoint:
     """Give every event its place, sign, and keep the checkpoint outside."""
     origin, key = inst.settings.audit.origin, inst.keys.log_key
-    with inst.db.scope() as session:
+    with inst.log_db.scope() as session:
         while sequencing.sequence(session, frontier, signed=() if frontier.size else inst.guarded()):
             pass
         at = now or db.now(session)
