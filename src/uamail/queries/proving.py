@@ -128,12 +128,9 @@ def receipt(session: Session, signed: Log, delivery_id: int, *, keys: Keyring | 
 
     Without keys nothing is opened. Raises NotFound for no such letter, CannotCheck when it is in no checkpoint yet.
     """
-    found = session.get(Delivery, delivery_id)
-    if found is None:
-        raise NotFound(f"no delivery {delivery_id}; uamail delivery list shows them")
     row = _telling(session, delivery_id, signed.size)
     facts = json.loads(row.body)
-    opening = _opening(session, found, facts.get("commit"), keys) if keys else None
+    opening = _opening(session, delivery_id, facts.get("commit"), keys) if keys else None
     return Receipt(
         entry=row.body,
         proof=Proof(index=row.seq, path=signed.path(row.seq, leaf_hash(row.body)), note=signed.note),
@@ -153,6 +150,8 @@ def _telling(session: Session, delivery_id: int, size: int) -> Any:
         .order_by(AuditLeaf.id.desc())
     )
     rows = session.execute(query).all()
+    if not rows and session.get(Delivery, delivery_id) is None:
+        raise NotFound(f"no delivery {delivery_id}; uamail delivery list shows them")
     if not rows:
         raise CannotCheck(f"no checkpoint covers delivery {delivery_id} yet: uamail work signs one")
     return next((row for row in rows if b'"commit":' in row.body), rows[0])
@@ -169,14 +168,14 @@ def members(session: Session, event_id: int) -> str:
     return f"{subject}:{','.join(f'{one.first_id}-{one.last_id}' for one in spans)}"
 
 
-def _opening(session: Session, delivery: Delivery, commitment: str | None, keys: Keyring) -> Opening | None:
+def _opening(session: Session, delivery_id: int, commitment: str | None, keys: Keyring) -> Opening | None:
     """What opens the commitment; None when there is none, or its signer was erased."""
     query = (
         select(Attempt.id, Attempt.opening, Signer.id.label("signer_id"), Signer.wrapped_key)
         .join(Delivery, Delivery.id == Attempt.delivery_id)
         .join(Appeal, Appeal.id == Delivery.appeal_id)
         .join(Signer, Signer.id == Appeal.signer_id)
-        .where(Attempt.delivery_id == delivery.id, Attempt.commitment == commitment)
+        .where(Attempt.delivery_id == delivery_id, Attempt.commitment == commitment)
     )
     row = session.execute(query).first() if commitment else None
     if row is None or row.opening is None or row.wrapped_key is None:
