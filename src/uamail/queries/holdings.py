@@ -16,6 +16,8 @@ from uamail.vault import Keyring
 
 # What a manifest cannot name: itself, and the list that is made from all of them.
 _UNLISTED = ("manifest.json", "SHA256SUMS")
+# Batches that have no files: not laid out yet, to be laid out anew, or given up.
+_BARE = ("open", "sealed", "cancelled")
 
 
 def files(session: Session, *, store: Store, keys: Keyring) -> Iterator[Difference | None]:
@@ -23,16 +25,30 @@ def files(session: Session, *, store: Store, keys: Keyring) -> Iterator[Differen
     for batch in session.execute(select(Batch).order_by(Batch.id)).scalars().all():
         facts = _rendered(session, batch.id)
         rows = {one.name: one for one in _rows(session, batch.id)}
-        if facts is None or batch.wrapped_key is None:
+        if facts is None or batch.state in _BARE:
             yield from (_unknown(batch, one) for one in rows.values())
-            continue
-        listed = {"letters.pdf": facts["pdf"], "manifest.json": facts["manifest"]}
-        manifest = _read(rows.get("manifest.json"), batch, store, keys)
-        if _hash(manifest) == facts["manifest"]:
-            listed |= json.loads(manifest or b"{}")["files"]
-        for name in sorted(set(listed) | (set(rows) - set(_UNLISTED))):
-            data = manifest if name == "manifest.json" else _read(rows.get(name), batch, store, keys)
-            yield _compared(f"{batch.name}/{name}", listed.get(name), _hash(data))
+        elif batch.wrapped_key is None:
+            yield from _unopened(batch, facts, rows)
+        else:
+            yield from _opened(batch, facts, rows, store=store, keys=keys)
+
+
+def _unopened(batch: Batch, facts: dict[str, Any], rows: dict[str, BatchFile]) -> Iterator[Difference | None]:
+    """The key is gone for good: what the rows say is all that is left."""
+    for name, said in (("letters.pdf", facts["pdf"]), ("manifest.json", facts["manifest"])):
+        yield _compared(f"{batch.name}/{name}", said, rows[name].sha256 if name in rows else None)
+
+
+def _opened(
+    batch: Batch, facts: dict[str, Any], rows: dict[str, BatchFile], *, store: Store, keys: Keyring
+) -> Iterator[Difference | None]:
+    listed = {"letters.pdf": facts["pdf"], "manifest.json": facts["manifest"]}
+    manifest = _read(rows.get("manifest.json"), batch, store, keys)
+    if _hash(manifest) == facts["manifest"]:
+        listed |= json.loads(manifest or b"{}")["files"]
+    for name in sorted(set(listed) | (set(rows) - set(_UNLISTED))):
+        data = manifest if name == "manifest.json" else _read(rows.get(name), batch, store, keys)
+        yield _compared(f"{batch.name}/{name}", listed.get(name), _hash(data))
 
 
 def _rendered(session: Session, batch_id: int) -> dict[str, Any] | None:

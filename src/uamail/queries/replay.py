@@ -94,13 +94,13 @@ def _missing(at: Any, words: tuple[str, ...], first: int, end: int) -> Iterator[
 
 def appeals(session: Session) -> Iterator[Difference]:
     """Every appeal on the record is there and in the state that the record says, and no other."""
-    received, withdrawn = (_told(session, f"appeal:{word}") for word in ("received", "withdrawn"))
+    received, withdrawn, erased = (_told(session, f"appeal:{word}") for word in ("received", "withdrawn", "erased"))
     for chunk in chunks(session, "SELECT id, state FROM appeal ORDER BY id"):
         for id, state in chunk:
+            said = "erased" if id in erased else "withdrawn" if id in withdrawn else "received"
             if id not in received:
                 yield Difference(subject="appeal", id=id, record="nothing", kept=state)
-            elif (state == "withdrawn") != (id in withdrawn):
-                said = "withdrawn" if id in withdrawn else "received"
+            elif state != said and {state, said} & {"withdrawn", "erased"}:
                 yield Difference(subject="appeal", id=id, record=said, kept=state)
             received.discard(id)
     for id in sorted(received):

@@ -139,7 +139,25 @@ def test_books_of_a_day_balance(office: Office) -> None:
     assert "deliveries" in office.desk.quick("audit", "reconcile", "--no-files").out
 
 
+def test_erased_person_leaves_a_log_that_holds(office: Office, tmp_path: Path) -> None:
+    letter = office.accepted()
+    mine, later = tmp_path / "mine.tlog-proof", tmp_path / "later.tlog-proof"
+    office.desk.ask("receipt", "proof", letter["id"], mine)
+
+    office.desk.ask("appeals", "erase", letter["appeal"], "--yes")
+    grow(office)
+    office.desk.ask("receipt", "proof", letter["id"], later)
+
+    # Who kept the receipt can still prove the letter; nobody else can any more.
+    assert office.desk.ask("receipt", "verify", mine)["sha256"] is not None
+    assert office.desk.ask("receipt", "verify", later)["sha256"] is None
+    assert office.desk.ask("audit", "verify")["ok"] is True
+    assert office.desk.ask("audit", "reconcile")["differences"] == []
+
+
 MEDDLED = {
+    "erased by hand": ("UPDATE appeal SET state = 'erased' WHERE id = 1", "appeal"),
+    "key of a batch dropped and its files": ("DELETE FROM batch_file", "file"),
     "state of a letter": ("UPDATE delivery SET state = 'refused' WHERE state = 'accepted'", "delivery"),
     "letter gone": ("DELETE FROM delivery WHERE id = (SELECT max(id) FROM delivery)", "delivery"),
     "letter made up": (
