@@ -24,7 +24,7 @@ SUITE = {
     "print, sealed to rendered": {"one WeasyPrint call a letter"},
     "intake of a CSV file": {"our reading and checking only", "csv.DictReader only"},
     "audit, verify the whole log": {"read and hash only"},
-    "audit, receipts made": set(),
+    "audit, receipts made": {"the whole tree anew"},
     "audit, receipts checked": {"verify_receipt.py"},
     "audit, results written": {"without the record"},
 }

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from uamail import identity
 from uamail.errors import CannotCheck, LedgerError, NotFound
 from uamail.ledger import timestamp
 from uamail.ledger.cosignature import Witness, cosigned_at
-from uamail.ledger.nodes import Shelf
+from uamail.ledger.nodes import Read, Shelf
 from uamail.ledger.note import split
 from uamail.ledger.proof import Proof
 from uamail.ledger.receipt import Opening, Receipt
@@ -111,14 +111,38 @@ def stamped(session: Session, roots: bytes) -> dict[str, Any] | None:
     return {"size": found.size, "name": found.name, "at": at.isoformat()}
 
 
-def _reader(session: Session) -> Any:
+# Made once: a proof reads a handful of times, and writing these statements would take longer than reading.
+_FIRST: BindParameter[int] = bindparam("first")
+_END: BindParameter[int] = bindparam("end")
+_LEAVES = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= _FIRST, AuditLeaf.id < _END).order_by(AuditLeaf.id)
+_NODES = (
+    select(AuditNode.hash)
+    .where(AuditNode.level == bindparam("level"), AuditNode.position >= _FIRST, AuditNode.position < _END)
+    .order_by(AuditNode.position)
+)
+_ID: BindParameter[int] = bindparam("id")
+_STORY = (
+    select(AuditEvent.id, AuditEvent.body, AuditLeaf.id.label("seq"))
+    .join(AuditSpan, AuditSpan.event_id == AuditEvent.id)
+    .join(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
+    .where(AuditSpan.subject == "delivery", AuditEvent.type.startswith("delivery:"), AuditLeaf.id < bindparam("size"))
+    .order_by(AuditLeaf.id.desc())
+)
+# What covers this letter alone is found at once; sets have to be looked for.
+_STORIES = (
+    _STORY.where(AuditSpan.first_id == _ID, AuditSpan.last_id == _ID),
+    _STORY.where(AuditSpan.first_id <= _ID, AuditSpan.last_id >= _ID),
+)
+
+
+def _reader(session: Session) -> Read:
+    connection = session.connection()
+
     def read(level: int, first: int, n: int) -> Sequence[bytes]:
+        bound = {"first": first, "end": first + n}
         if level == 0:
-            leaves = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= first, AuditLeaf.id < first + n)
-            return session.execute(leaves.order_by(AuditLeaf.id)).scalars().all()
-        at = AuditNode.position
-        nodes = select(AuditNode.hash).where(AuditNode.level == level, at >= first, at < first + n)
-        return session.execute(nodes.order_by(at)).scalars().all()
+            return connection.execute(_LEAVES, bound).scalars().all()
+        return connection.execute(_NODES, {**bound, "level": level}).scalars().all()
 
     return read
 
@@ -140,21 +164,18 @@ def receipt(session: Session, signed: Log, delivery_id: int, *, keys: Keyring | 
 
 
 def _telling(session: Session, delivery_id: int, size: int) -> Any:
-    """The entry that says most of a letter."""
-    query = (
-        select(AuditEvent.id, AuditEvent.body, AuditLeaf.id.label("seq"))
-        .join(AuditSpan, AuditSpan.event_id == AuditEvent.id)
-        .join(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
-        .where(AuditSpan.subject == "delivery", AuditSpan.first_id <= delivery_id, AuditSpan.last_id >= delivery_id)
-        .where(AuditLeaf.id < size, AuditEvent.type.startswith("delivery:"))
-        .order_by(AuditLeaf.id.desc())
-    )
-    rows = session.execute(query).all()
+    """The entry that says most of a letter: the last one that commits to its bytes, else the last one."""
+    rows: Sequence[Any] = ()
+    for story in _STORIES:
+        rows = session.connection().execute(story, {"id": delivery_id, "size": size}).all()
+        telling = next((row for row in rows if b'"commit":' in row.body), None)
+        if telling is not None:
+            return telling
     if not rows and session.get(Delivery, delivery_id) is None:
         raise NotFound(f"no delivery {delivery_id}; uamail delivery list shows them")
     if not rows:
         raise CannotCheck(f"no checkpoint covers delivery {delivery_id} yet: uamail work signs one")
-    return next((row for row in rows if b'"commit":' in row.body), rows[0])
+    return rows[0]
 
 
 def members(session: Session, event_id: int) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -12,26 +13,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uamail.errors import LedgerError
+from uamail.event import stamp
 from uamail.ledger.checkpoint import Checkpoint, open_note
 from uamail.ledger.verify import Entry, Report, verify
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode
 from uamail.models.audit import SUBJECTS, spans_hash
 from uamail.queries.reading import chunks
 
-# The last column: do the columns beside the entry, by which it is found, say what it says itself?
+# The last two columns lie beside the entry, which is found by them: they have to say what it says itself.
 _ENTRIES = """
-SELECT l.id, e.body, l.leaf_hash, s.subject, s.first_id, s.last_id, {sound} FROM audit_leaf l
+SELECT l.id, e.body, l.leaf_hash, s.subject, s.first_id, s.last_id, e.type, e.at FROM audit_leaf l
 LEFT JOIN audit_event e ON e.id = l.event_id LEFT JOIN audit_span s ON s.event_id = l.event_id ORDER BY l.id
 """
-_SOUND = {
-    "sqlite": """instr(e.body, CAST('"type":"' || e.type || '"' AS BLOB)) > 0
-        AND instr(e.body, CAST('"at":"' || replace(e.at, ' ', 'T') || 'Z"' AS BLOB)) > 0""",
-    "postgresql": """position(convert_to('"type":"' || e.type || '"', 'UTF8') IN e.body) > 0
-        AND position(convert_to('"at":"' || to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || 'Z"',
-            'UTF8') IN e.body) > 0""",
-}
-# seq, body, leaf hash, one span (subject, first id, last id), and whether the columns beside the entry are sound
-_Row: TypeAlias = tuple[int, Any, Any, str | None, int | None, int | None, Any]
+# seq, body, leaf hash, one span (subject, first id, last id), and the type and the time beside the entry
+_Row: TypeAlias = tuple[int, Any, Any, str | None, int | None, int | None, str | None, Any]
 
 
 @dataclass(frozen=True)
@@ -105,10 +100,8 @@ def _checked(session: Session, signed: Sequence[Checkpoint], held: Sequence[Chec
         for level, position, value in session.execute(select(AuditNode.level, AuditNode.position, AuditNode.hash))
     }
     members = _Members()
-    statement = _ENTRIES.format(sound=_SOUND[session.get_bind().dialect.name])
-    report = verify(
-        chain.from_iterable(members.watch(chunks(session, statement))), against=signed, held=held, nodes=nodes
-    )
+    entries = chain.from_iterable(members.watch(chunks(session, _ENTRIES)))
+    report = verify(entries, against=signed, held=held, nodes=nodes)
     if members.bad is not None and (report.first_bad is None or members.bad < report.first_bad):
         return Report(report.size, report.root, members.bad, members.problem)
     return report
@@ -143,7 +136,7 @@ class _Members:
             if len({row[3] for row in group}) != 1 or not _committed(body, group[0][3], spans):
                 self._name(seq, "its member list is not the one it commits to")
             # Where the entry is gone there is nothing that its columns could say.
-            elif not group[0][6] and body:
+            elif body and not all(one in body for one in _beside(group[0][6], group[0][7])):
                 self._name(seq, "the time or the type beside it is not its own")
             yield seq, body, leaf
 
@@ -154,14 +147,23 @@ class _Members:
 
 def _single(row: _Row) -> bool:
     """Whether an entry is sound and plainly covers just its one member; if not, it has to be looked at closely."""
-    _, body, leaf, subject, first, last, sound = row
-    if not sound or type(body) is not bytes or type(leaf) is not bytes:
+    _, body, leaf, subject, first, last, kind, at = row
+    if type(body) is not bytes or type(leaf) is not bytes or first is None or first != last:
         return False
-    if first is None or first != last or subject != SUBJECTS[0] or b'"set":' in body:
+    named, stamped = _beside(kind, at)
+    if named not in body or stamped not in body or subject != SUBJECTS[0] or b'"set":' in body:
         return False
     # Canonical JSON escapes the quotes inside a text: these bytes are a fact of the event or nowhere.
     fact = b'"delivery":%d' % first
     return fact + b"," in body or fact + b"}" in body
+
+
+@lru_cache(maxsize=4096)
+def _beside(kind: str | None, at: Any) -> tuple[bytes, bytes]:
+    """How an entry of this type and time says so; many have the same."""
+    # SQLite hands out what it keeps: "2026-11-25 07:05:43.123456".
+    moment = f"{at[:10]}T{at[11:]}Z" if isinstance(at, str) else stamp(at) if at else ""
+    return f'"type":"{kind}"'.encode(), f'"at":"{moment}"'.encode()
 
 
 def _as_bytes(value: Any) -> Any:
