@@ -23,7 +23,8 @@ from uamail.wording import spreadsheet_cell
 
 _PAGE = 5000
 CHECKER = Path(verify_receipt.__file__)
-_HEADER = ("seq", "at", "type", "actor", "facts", "leaf")
+# Only where a table has more columns than the plain one, which has no heading.
+_HEADER = ("seq", "at", "type", "actor", "facts", "leaf", "members", "proof")
 
 
 def export(
@@ -42,7 +43,7 @@ def export(
     with opened(home) as inst, inst.db.reading() as session, ExitStack() as stack:
         log = proving.log(session) if proofs else None
         out = stack.enter_context(file.open("x", encoding="utf-8", newline=""))
-        out.write(_cells((*_HEADER, *(("members", "proof") if proofs else ()))) if csv else "")
+        out.write(_cells(_HEADER) if csv and proofs else "")
         last = -1
         while rows := extracting.entries(session, after=last, limit=_PAGE, log=log, redacted=redacted):
             out.writelines(_csv(row, proofs=proofs) if csv else _jsonl(row) for row in rows)
