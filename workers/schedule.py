@@ -97,9 +97,11 @@ class Schedule:
     def guard(self) -> None:
         """Raises RuleRefused when the database is older than the last checkpoint that was signed from here."""
         inst = installation()
+        # Before the database: a checkpoint is kept outside only when it stands in there.
+        given = inst.guarded()
         with inst.db.reading() as session:
             there = sequencing.size(session)
-        for signed in inst.guarded():
+        for signed in given:
             if signed.size > there:
                 alerts.refused(signed.size - there)
                 raise RuleRefused(

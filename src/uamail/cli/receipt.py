@@ -13,12 +13,12 @@ from uamail.cli.audit_export import CHECKER
 from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table
 from uamail.errors import InputError, LedgerError
 from uamail.event import Event
-from uamail.letters.person import lower
-from uamail.letters.roll import MOST_SHOWN
 from uamail.ledger import receipt as receipts
 from uamail.ledger import verify_receipt
 from uamail.ledger.cosignature import read_witness
 from uamail.ledger.note import read_verifier
+from uamail.letters.person import lower
+from uamail.letters.roll import MOST_SHOWN
 from uamail.models import Delivery, audit
 from uamail.models.delivery import LETTERS
 from uamail.pipeline import writing
