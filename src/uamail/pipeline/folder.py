@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -64,6 +64,7 @@ class Sheet:
     address: tuple[str, ...] = ()
     reason: str | None = None
     characters: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,7 @@ def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, to_pdf: Ca
     refused = {one.number: one for one in rendered.refused}
     held = [sheet for sheet in sheets_ if sheet.source is None]
     held += [
-        Sheet(number=n, brief=by_number[n].brief, source=None, reason=one.reason, characters=one.characters)
+        replace(by_number[n], source=None, reason=one.reason, characters=one.characters, detail=one.detail)
         for n, one in refused.items()
     ]
     rows = tuple(_row(job, by_number[pages.number], pages) for pages in rendered.pages)

@@ -29,6 +29,9 @@ from uamail.pipeline.writing import briefs, in_language
 from uamail.printing import profile
 from uamail.store import Stored
 
+# Why a letter is held, by what the layout says of it; anything else means that there is no letter to lay out.
+_HELD_AS = {"glyph": "glyph", "review": "review", "layout": "poison"}
+
 
 def take(session: Session, *, lease: timedelta, label_sheet: str, now: datetime) -> Job | None:
     """Lease the oldest sealed batch; the attempt is counted before any work."""
@@ -171,8 +174,9 @@ def _piece(job: Job, sheet: Sheet) -> dict[str, Any]:
 
 def _hold(session: Session, made: Papers, *, now: datetime, actor: str) -> None:
     for sheet in made.held:
-        reason = sheet.reason if sheet.reason in ("glyph", "review") else "unwritable"
-        note = f"no font has {', '.join(f'U+{ord(c):04X}' for c in sheet.characters)}" if sheet.characters else None
+        reason = _HELD_AS.get(sheet.reason or "", "unwritable")
+        lacking = ", ".join(f"U+{ord(character):04X}" for character in sheet.characters)
+        note = f"no font has {lacking}" if lacking else sheet.detail or None
         ids = [sheet.brief.delivery_id]
         delivery.move(
             session,

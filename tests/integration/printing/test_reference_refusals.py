@@ -14,6 +14,7 @@ import pytest
 from uamail.errors import PrintError
 from uamail.printing import profile, reference
 from uamail.printing.page import PieceSource
+from uamail.printing.quarantine import MOST_LETTERS
 
 PAPER = profile.load("din5008-b")
 
@@ -105,7 +106,8 @@ def test_unprintable_letter_does_not_stop_others() -> None:
 
     rendered = reference.render([piece(1, "one"), deep, piece(3, "three"), piece(4, "four")], profile=PAPER)
 
-    assert [(each.number, each.reason, each.detail) for each in rendered.refused] == [(2, "layout", "RecursionError")]
+    detail = "the layout engine fails at it (RecursionError)"
+    assert [(each.number, each.reason, each.detail) for each in rendered.refused] == [(2, "layout", detail)]
     assert [(row.number, row.first_page) for row in rendered.pages] == [(1, 1), (3, 2), (4, 3)]
 
 
@@ -120,13 +122,13 @@ def test_piece_numbers_are_not_shared() -> None:
 
 
 def test_chunks_are_joined_in_order() -> None:
-    pieces = [piece(number, f"words {number}") for number in range(1, reference.CHUNK + 3)]
+    pieces = [piece(number, f"words {number}") for number in range(1, MOST_LETTERS + 3)]
     done: list[int] = []
 
     rendered = reference.render(pieces, profile=PAPER, progress=done.append)
 
-    assert done == [reference.CHUNK, reference.CHUNK + 2]
-    assert [row.first_page for row in rendered.pages] == list(range(1, reference.CHUNK + 3))
+    assert done == [MOST_LETTERS, MOST_LETTERS + 2]
+    assert [row.first_page for row in rendered.pages] == list(range(1, MOST_LETTERS + 3))
     with pypdfium2.PdfDocument(rendered.pdf) as document:
         read = [document[row.first_page - 1].get_textpage().get_text_range().split()[1] for row in rendered.pages]
     assert read == [str(row.number) for row in rendered.pages]
