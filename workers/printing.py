@@ -10,13 +10,14 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 import dramatiq
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from uamail import db
 from uamail.errors import PrintError, UamailError
 from uamail.pipeline import folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
-from uamail.printing import preflight, reference
+from uamail.printing import jail, preflight, reference
 from uamail.printing.reference import Rendered
 from uamail.store import Stored
 from workers.broker import Stopping, installation, stopping, worker_name
@@ -26,6 +27,8 @@ GRACE = 5.0
 
 T = TypeVar("T")
 _lock = threading.Lock()
+_looked = threading.Event()
+_log = structlog.get_logger()
 
 
 @dramatiq.actor(queue_name="printing")
@@ -36,10 +39,22 @@ def render() -> None:
     try:
         # A process of its own: WeasyPrint does not bear threads, and what it leaks goes with the process.
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+            _look_at_jail(pool)
             while not stopping.is_set() and _render_one(pool):
                 pass
     finally:
         _lock.release()
+
+
+def _look_at_jail(pool: ProcessPoolExecutor) -> None:
+    """Say once what the system does not allow of the jail: layouts are less confined then."""
+    if _looked.is_set():
+        return
+    with suppress(Stopping, BrokenProcessPool, UamailError):
+        absent = _result(pool.submit(jail.lacking))
+        _looked.set()
+        if absent:
+            _log.warning("layout jail incomplete", lacking=absent)
 
 
 def _render_one(pool: ProcessPoolExecutor) -> bool:
@@ -70,11 +85,21 @@ def _render_one(pool: ProcessPoolExecutor) -> bool:
         with inst.db.scope() as session:
             rendering.fail(session, job, why=str(error), now=db.now(session), actor=worker_name())
         return True
+    _keep(job, made)
+    return True
+
+
+def _keep(job: Job, made: Papers) -> None:
+    """Commit what came of a batch: its folder, or that there is nothing to print."""
+    inst = installation()
+    if not made.rows:
+        with inst.db.scope() as session:
+            rendering.empty(session, job, held=made.held, now=db.now(session), actor=worker_name())
+        return
     key, wrapped = inst.keys.new_key()
     stored: Mapping[str, Stored] = {name: inst.store.put(data, key=key) for name, data in made.files.items()}
     with inst.db.scope() as session:
         rendering.finish(session, job, made, stored, wrapped_key=wrapped, now=db.now(session), actor=worker_name())
-    return True
 
 
 def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
@@ -82,7 +107,8 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
     rendered = _result(pool.submit(reference.render, sources, profile=job.profile))
-    _preflight(job, sheets, rendered, pool)
+    if rendered.pages:
+        _preflight(job, sheets, rendered, pool)
     return folder.papers(job, sheets, rendered, to_pdf=lambda html: _result(pool.submit(reference.render_html, html)))
 
 

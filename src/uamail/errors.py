@@ -18,11 +18,17 @@ UamailError
 └── CannotCheck           a check could not be completed
 """
 
+from typing import Any
+
 
 class UamailError(Exception):
     """Something uamail knows how to explain. `exit_code` is what the command line returns for it."""
 
     exit_code = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes with all it knows: most errors build their message from other arguments than they keep."""
+        return Exception.__new__, (type(self), *self.args), vars(self)
 
 
 class SettingError(UamailError):

@@ -6,7 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, nodes, pass_eval_context
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    Undefined,
+    nodes,
+    pass_eval_context,
+)
 from jinja2.filters import do_join
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -39,7 +47,8 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
-        return self.getitem(obj, attribute)
+        found = self.getitem(obj, attribute)
+        return self.undefined(obj=obj, name=attribute) if isinstance(found, Undefined) else found
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         # Never an attribute: a bound method such as 'a'.ljust would print, and its address with it.
@@ -48,7 +57,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj[argument]
             except (LookupError, TypeError, ValueError):
                 pass
-        return self.undefined(obj=obj, name=argument)
+        # Not what was looked for: it may be a supporter's word, and errors are written down.
+        return self.undefined(f"{type(obj).__name__} has no such item")
 
 
 @pass_eval_context

@@ -20,7 +20,7 @@ from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
 from uamail.printing import cover, fonts, label, manifest, postal, sheets
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
 from uamail.printing.profile import Profile
-from uamail.printing.reference import Rendered
+from uamail.printing.reference import Refusal, Rendered
 from uamail.vault import Keyring
 
 # What the document says a letter that could not be printed waits for.
@@ -87,16 +87,31 @@ class Papers:
 
 
 def sheets_of(job: Job, *, keys: Keyring, templates_dir: Path | None = None) -> list[Sheet]:
-    """The pieces in print order: by addressee, language and length (hence page count), then by age."""
+    """The pieces in print order: by addressee, language and length (hence page count), then by age.
+
+    Raises InputError when the template cannot show any of them.
+    """
     written = [(brief, *_written(brief, keys)) for brief in job.briefs]
     order = {key: place for place, key in enumerate(dict.fromkeys(brief.recipient_key for brief in job.briefs))}
     written.sort(key=lambda row: (order[row[0].recipient_key], row[0].language, _length(row[1]), row[0].appeal_id))
-    return [
+    made = [
         Sheet(number=number, brief=brief, source=None, reason=reason)
         if letter is None
-        else _sheet(job, number, brief, letter, templates_dir=templates_dir)
+        else _sheet_or_why(job, number, brief, letter, templates_dir=templates_dir)
         for number, (brief, letter, reason) in enumerate(written, start=1)
     ]
+    broken = [sheet.detail for sheet in made if sheet.detail]
+    if broken and not any(sheet.source for sheet in made):
+        raise InputError(broken[0])
+    return made
+
+
+def _sheet_or_why(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir: Path | None) -> Sheet:
+    """The piece; where the template cannot show this letter, without pages."""
+    try:
+        return _sheet(job, number, brief, letter, templates_dir=templates_dir)
+    except InputError as error:
+        return Sheet(number=number, brief=brief, source=None, reason="layout", detail=str(error))
 
 
 def _written(brief: Brief, keys: Keyring) -> tuple[Letter | None, str | None]:
@@ -177,15 +192,21 @@ def window_lines(job: Job, brief: Brief) -> tuple[postal.AddressLine, ...]:
     return next((lines for lines in variants if len(lines) <= most), variants[-1])
 
 
-def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, to_pdf: Callable[[str], bytes]) -> Papers:
-    """All files of the folder. `to_pdf` makes a PDF of the HTML of a cover or a label sheet."""
+def held_back(sheets_: Sequence[Sheet], refused: Iterable[Refusal]) -> list[Sheet]:
+    """The pieces that are not printed: those without pages, and those that the layout refused."""
     by_number = {sheet.number: sheet for sheet in sheets_}
-    refused = {one.number: one for one in rendered.refused}
-    held = [sheet for sheet in sheets_ if sheet.source is None]
-    held += [
-        replace(by_number[n], source=None, reason=one.reason, characters=one.characters, detail=one.detail)
-        for n, one in refused.items()
+    return [sheet for sheet in sheets_ if sheet.source is None] + [
+        replace(by_number[one.number], source=None, reason=one.reason, characters=one.characters, detail=one.detail)
+        for one in refused
     ]
+
+
+def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, to_pdf: Callable[[str], bytes]) -> Papers:
+    """All files of the folder; none when nothing was printed. `to_pdf` makes a PDF of the HTML of a cover or labels."""
+    by_number = {sheet.number: sheet for sheet in sheets_}
+    held = held_back(sheets_, rendered.refused)
+    if not rendered.pages:
+        return Papers(files={}, rows=(), held=tuple(held), by_number=by_number)
     rows = tuple(_row(job, by_number[pages.number], pages) for pages in rendered.pages)
     files = {
         "letters.pdf": rendered.pdf,

@@ -1,6 +1,6 @@
 """Rendering: a sealed batch becomes the folder a print house gets, or says which letters must wait."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -137,7 +137,7 @@ def finish(
             for name, one in stored.items()
         ],
     )
-    _hold(session, made, now=now, actor=actor)
+    _hold(session, made.held, now=now, actor=actor)
     appeal.touch(session, [sheet.brief.appeal_id for sheet in made.by_number.values()])
     return True
 
@@ -172,8 +172,8 @@ def _piece(job: Job, sheet: Sheet) -> dict[str, Any]:
     }
 
 
-def _hold(session: Session, made: Papers, *, now: datetime, actor: str) -> None:
-    for sheet in made.held:
+def _hold(session: Session, held: Sequence[Sheet], *, now: datetime, actor: str) -> None:
+    for sheet in held:
         reason = _HELD_AS.get(sheet.reason or "", "unwritable")
         lacking = ", ".join(f"U+{ord(character):04X}" for character in sheet.characters)
         note = f"no font has {lacking}" if lacking else sheet.detail or None
@@ -214,6 +214,8 @@ def _ours(job: Job) -> Update:
     return update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt, Batch.state == "sealed")
 
 
-def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
-    """Nothing is left to print in it: everything was withdrawn or held since it was sealed."""
-    batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None)
+def empty(session: Session, job: Job, *, held: Sequence[Sheet] = (), now: datetime, actor: str) -> None:
+    """Nothing is left to print in it: everything was withdrawn or held since it was sealed, or is `held` now."""
+    if batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None):
+        _hold(session, held, now=now, actor=actor)
+        appeal.touch(session, [sheet.brief.appeal_id for sheet in held])

@@ -68,7 +68,7 @@ def render(
 
     `css` replaces the shipped print.css. `progress` is called with the number of letters done. A letter with a
     character that no allowed font draws, or that cannot be laid out, is refused, and the rest comes out as it would
-    without it. Raises PrintError when nothing is left, or when it is the template that cannot be laid out.
+    without it; where all are, there is no PDF. Raises PrintError when it is the template that cannot be laid out.
     """
     if len({piece.number for piece in pieces}) < len(pieces):
         raise PrintError("two letters have one piece number")
@@ -79,10 +79,7 @@ def render(
     refused += unwritable
     order = {piece.number: place for place, piece in enumerate(pieces)}
     refused.sort(key=lambda refusal: order[refusal.number])
-    if not chunks:
-        why = next((one.detail for one in refused if one.detail), "characters are missing")
-        raise PrintError(f"none of {len(pieces)} letters can be printed: {why}")
-    return Rendered(pdf=_joined(chunks), pages=_page_map(chunks), refused=tuple(refused))
+    return Rendered(pdf=_joined(chunks) if chunks else b"", pages=_page_map(chunks), refused=tuple(refused))
 
 
 def render_html(html: str, *, css: str = "") -> bytes:

@@ -73,8 +73,9 @@ def test_markup_in_words_stays_text(payload: str) -> None:
     ],
 )
 def test_template_may_not_fetch(html: str) -> None:
+    pieces = [piece(1, "words", html=html), piece(2, "words", html=html)]
     with pytest.raises(PrintError, match="refused to fetch"):
-        reference.render([piece(1, "words", html=html)], profile=PAPER)
+        reference.render(pieces, profile=PAPER)
     with pytest.raises(PrintError, match="refused to fetch"):
         reference.render_html(html)
 
@@ -111,9 +112,11 @@ def test_unprintable_letter_does_not_stop_others() -> None:
     assert [(row.number, row.first_page) for row in rendered.pages] == [(1, 1), (3, 2), (4, 3)]
 
 
-def test_nothing_printable_is_an_error() -> None:
-    with pytest.raises(PrintError, match="none of 1"):
-        reference.render([piece(1, "\U00013000")], profile=PAPER)
+def test_nothing_printable_makes_no_pdf() -> None:
+    rendered = reference.render([piece(1, "\U00013000")], profile=PAPER)
+
+    assert (rendered.pdf, rendered.pages) == (b"", ())
+    assert [one.number for one in rendered.refused] == [1]
 
 
 def test_piece_numbers_are_not_shared() -> None:
