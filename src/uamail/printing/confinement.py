@@ -26,7 +26,7 @@ _TCP: Final = 0b11  # bind and connect, from version 4 on
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a process may use: bytes beyond what it has already, seconds, open files."""
+    """What a process may use: bytes of address space (half of them anew, however much it has), seconds, open files."""
 
     memory: int = 1 << 30
     cpu: int = 30
@@ -115,9 +115,9 @@ def _syscall(number: int, *arguments: Any) -> int:
 
 
 def _bounds(limits: Limits) -> Sequence[tuple[int, int, int]]:
-    memory = limits.memory + _mapped()
+    # What the parent had is mapped into the child; a parent that has grown must not stop every layout.
+    memory = max(limits.memory, _mapped() + limits.memory // 2)
     return (
-        # The parent's own size is mapped into the child; the limit is for what the work adds to it.
         (resource.RLIMIT_AS, memory, memory),
         # Two bounds: the first is told apart from other kills by its own signal.
         (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),

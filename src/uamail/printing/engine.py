@@ -25,7 +25,7 @@ def jailed(work: Callable[[], _T], *, limits: jail.Limits | None = None) -> _T:
     Raises what `jail.run` does.
     """
     _engine()  # imported here, children need not
-    return jail.run(work, limits=limits, readable=_readable())
+    return jail.run(work, limits=limits, readable=readable())
 
 
 def laid_out(html: str) -> Any:
@@ -41,15 +41,19 @@ def watched() -> Iterator[None]:
     from weasyprint.urls import FatalURLFetchingError
 
     boxes, log = _Boxes(), logging.getLogger("weasyprint")
+    _, fetcher = _engine()
+    fetcher.refused.clear()
     log.addHandler(boxes)
     try:
         yield
-    except FatalURLFetchingError as error:  # raised past every ordinary handler
-        raise PrintError(f"{error}: {_FORBIDDEN}") from error
+    except FatalURLFetchingError:  # raised past every ordinary handler
+        pass
     except PermissionError as error:  # the jail's doing: fonts of a style sheet would be unpacked in a directory first
         raise PrintError(f"refused to fetch or make a file: {_FORBIDDEN}") from error
     finally:
         log.removeHandler(boxes)
+    if fetcher.refused:  # asked here, because drawings swallow every error
+        raise PrintError(f"refused to fetch an address ({fetcher.refused[0]}): {_FORBIDDEN}")
     if boxes.characters:
         raise MissingGlyph("".join(boxes.characters))
 
@@ -77,10 +81,13 @@ def _engine() -> tuple[Any, Any]:
     class NothingFetcher(URLFetcher):  # type: ignore[misc]
         """Refuses every address, so that no letter reaches the network or a file."""
 
+        refused: Final[list[str]] = []
+
         def fetch(self, url: str, *_: Any) -> Any:
             # Not the address itself: a template may have made it of a supporter's words.
             scheme = url.partition(":")[0].lower()
-            raise FatalURLFetchingError(f"refused to fetch {scheme if scheme in _SCHEMES else 'another'} address")
+            self.refused.append(scheme if scheme in _SCHEMES else "other")
+            raise FatalURLFetchingError("refused")
 
     # Layout makes boxes by the hundred thousand; a collector that walks the imported modules each time costs a quarter.
     gc.collect()
@@ -97,7 +104,7 @@ def _configuration(process: int) -> Any:  # noqa: ARG001
 
 
 @lru_cache(maxsize=1)
-def _readable() -> tuple[str, ...]:
+def readable() -> tuple[str, ...]:
     """Directories that a layout reads: Python, the engine, system libraries, fonts and their caches."""
     weasyprint, _ = _engine()
     code = [

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import ceil
 from typing import Any, Final
 
 import pikepdf
@@ -15,14 +16,14 @@ from uamail.printing.engine import PDF_VERSION
 from uamail.printing.jail import Limits
 from uamail.printing.page import PieceSource, anchor, document, framed
 from uamail.printing.profile import Profile
-from uamail.printing.quarantine import Quarantine, Refusal
+from uamail.printing.quarantine import MOST_LETTERS, MOST_TEXT, Quarantine, Refusal
 
 __all__ = ["PiecePages", "Refusal", "Rendered", "render", "render_html", "shipped_css"]
 
-# A letter to blame is found in all of these one after another: a group, three witnesses or a hundred letters, and its
-# own time. The largest group takes a quarter of its time on a slow machine, the longest letter a tenth of its own.
-_TOGETHER: Final = Limits(cpu=20)
-_ALONE: Final = Limits(cpu=5)
+# Seconds of processor time: ten times what the longest letter needs, four times what the largest group does. A letter
+# to blame is found in all of them one after another: its group, three witnesses or a hundred letters, its own time.
+_CPU_ALONE: Final = 5
+_CPU_FULL: Final = 20
 
 _Length = tuple[int, int, int]  # piece, pages, of them blank
 
@@ -108,8 +109,9 @@ def _sorted_out(pieces: Iterable[PieceSource]) -> tuple[list[Refusal], list[Piec
 
 
 def _in_jail(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chunk:
-    limits = _ALONE if len(pieces) == 1 else _TOGETHER
-    return engine.jailed(partial(_chunk, pieces, profile=profile, css=css), limits=limits)
+    share = max(len(pieces) / MOST_LETTERS, sum(len(piece.text) for piece in pieces) / MOST_TEXT)
+    cpu = min(_CPU_FULL, _CPU_ALONE + ceil((_CPU_FULL - _CPU_ALONE) * share) - 1)
+    return engine.jailed(partial(_chunk, pieces, profile=profile, css=css), limits=Limits(cpu=cpu))
 
 
 def _chunk(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chunk:
@@ -120,13 +122,25 @@ def _chunk(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chu
         if totals:
             # Counting the pages within the layout would lay out every page twice; most letters have one.
             laid_out = engine.laid_out(document(pieces, profile=profile, css=css, totals=totals))
-        return _Chunk(pdf=laid_out.write_pdf(), lengths=lengths)
+        return _Chunk(pdf=_readable(laid_out), lengths=lengths)
 
 
 def _one_pdf(html: str) -> bytes:
     with engine.watched():
-        made: bytes = engine.laid_out(html).write_pdf()
-        return made
+        return _readable(engine.laid_out(html))
+
+
+def _readable(laid_out: Any) -> bytes:
+    """The PDF of a document. Raises PrintError for one that cannot be read: a number without end goes in as it is."""
+    pdf: bytes = laid_out.write_pdf()
+    try:
+        with pikepdf.open(io.BytesIO(pdf)) as document:
+            whole = len(document.pages) == len(laid_out.pages)
+    except pikepdf.PdfError:
+        whole = False
+    if not whole:
+        raise PrintError("the layout engine made a broken PDF of it")
+    return pdf
 
 
 def _lengths(pieces: Sequence[PieceSource], pages: Sequence[Any], *, profile: Profile) -> tuple[_Length, ...]:
