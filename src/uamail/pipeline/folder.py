@@ -31,6 +31,8 @@ HELD_WORDS = {
     "review": "its own words say more than the signer wants to show",
 }
 
+_WITNESSES = 3  # letters that have to fail before it is the template
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -94,16 +96,22 @@ def sheets_of(job: Job, *, keys: Keyring, templates_dir: Path | None = None) -> 
     written = [(brief, *_written(brief, keys)) for brief in job.briefs]
     order = {key: place for place, key in enumerate(dict.fromkeys(brief.recipient_key for brief in job.briefs))}
     written.sort(key=lambda row: (order[row[0].recipient_key], row[0].language, _length(row[1]), row[0].appeal_id))
-    made = [
-        Sheet(number=number, brief=brief, source=None, reason=reason)
-        if letter is None
-        else _sheet_or_why(job, number, brief, letter, templates_dir=templates_dir)
-        for number, (brief, letter, reason) in enumerate(written, start=1)
-    ]
-    broken = [sheet.detail for sheet in made if sheet.detail]
-    if broken and not any(sheet.source for sheet in made):
-        raise InputError(broken[0])
+    made: list[Sheet] = []
+    for number, (brief, letter, reason) in enumerate(written, start=1):
+        made.append(
+            Sheet(number=number, brief=brief, source=None, reason=reason)
+            if letter is None
+            else _sheet_or_why(job, number, brief, letter, templates_dir=templates_dir)
+        )
+        _check_template(made, last=number == len(written))
     return made
+
+
+def _check_template(made: Sequence[Sheet], *, last: bool) -> None:
+    """Raise InputError when the template could show none of the letters so far, three of them or all there are."""
+    broken = [sheet.detail for sheet in made if sheet.detail]
+    if broken and (last or len(broken) == _WITNESSES) and not any(sheet.source for sheet in made):
+        raise InputError(broken[0])
 
 
 def _sheet_or_why(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir: Path | None) -> Sheet:
