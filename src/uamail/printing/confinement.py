@@ -117,7 +117,7 @@ def _syscall(number: int, *arguments: Any) -> int:
 def _bounds(limits: Limits) -> Sequence[tuple[int, int, int]]:
     # What the parent had is mapped into the child; a parent that has grown must not stop every layout.
     memory = max(limits.memory, _mapped() + limits.memory // 2)
-    return (
+    wanted = (
         (resource.RLIMIT_AS, memory, memory),
         # Two bounds: the first is told apart from other kills by its own signal.
         (resource.RLIMIT_CPU, limits.cpu, limits.cpu + 1),
@@ -125,12 +125,19 @@ def _bounds(limits: Limits) -> Sequence[tuple[int, int, int]]:
         (resource.RLIMIT_NOFILE, limits.files, limits.files),
         (resource.RLIMIT_CORE, 0, 0),
     )
+    return [(kind, _within(kind, soft), _within(kind, hard)) for kind, soft, hard in wanted]
+
+
+def _within(kind: int, bound: int) -> int:
+    """The bound, or the hard limit that is there already where that is lower."""
+    _, hard = resource.getrlimit(kind)
+    return bound if hard == resource.RLIM_INFINITY else min(bound, hard)
 
 
 def _mapped() -> int:
     """Bytes of address space in use now; 0 where the system does not tell."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as pages:
+        with open("/proc/self/statm", "rb") as pages:
             return int(pages.read().split()[0]) * resource.getpagesize()
     except OSError:
         return 0

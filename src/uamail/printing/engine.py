@@ -113,5 +113,6 @@ def readable() -> tuple[str, ...]:
         str(Path(weasyprint.__file__).parent.parent),
     ]
     system = ["/usr", "/lib", "/lib64", "/etc/fonts", "/var/cache/fontconfig"]
-    own = [str(Path.home() / place) for place in (".cache/fontconfig", ".config/fontconfig")]
+    places = {"XDG_CACHE_HOME": ".cache", "XDG_CONFIG_HOME": ".config"}
+    own = [str(Path(os.environ.get(name) or Path.home() / place) / "fontconfig") for name, place in places.items()]
     return tuple(dict.fromkeys([*code, *system, *own, *fonts.folders()]))

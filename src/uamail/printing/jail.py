@@ -60,8 +60,7 @@ def _serve(work: Callable[[], object], writing: int, confine: Callable[[], None]
     """The child's whole life."""
     code = 1
     try:
-        confine()
-        answer = _outcome(work)
+        answer = _outcome(confine, work)
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(len(answer).to_bytes(_HEAD) + answer)
         code = 0
@@ -69,8 +68,9 @@ def _serve(work: Callable[[], object], writing: int, confine: Callable[[], None]
         os._exit(code)
 
 
-def _outcome(work: Callable[[], object]) -> bytes:
+def _outcome(confine: Callable[[], None], work: Callable[[], object]) -> bytes:
     try:
+        confine()
         return pickle.dumps((True, work()))
     except MemoryError:
         return _packed(LayoutStopped("it needs too much memory"))
