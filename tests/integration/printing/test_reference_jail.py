@@ -102,6 +102,24 @@ def test_hostile_work_is_stopped(work: Callable[[], object], limits: jail.Limits
     assert jail.run(lambda: 7) == 7
 
 
+def hobble() -> str:
+    """Little work in much time, as on a machine that has too much to do."""
+    ends = time.monotonic() + 1.5
+    while time.monotonic() < ends:
+        sum(range(10_000))
+        time.sleep(0.01)
+    return "done"
+
+
+def test_starved_child_is_given_time() -> None:
+    assert jail.run(hobble, limits=jail.Limits(wall=0.5)) == "done"
+
+
+def test_sleeping_child_is_not_given_time() -> None:
+    with pytest.raises(LayoutStopped, match=r"more than 0\.5 s"):
+        jail.run(lambda: time.sleep(30), limits=jail.Limits(wall=0.5))
+
+
 def test_too_many_files_are_refused() -> None:
     with pytest.raises(OSError, match="Too many open files"):
         jail.run(open_files)
