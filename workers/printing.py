@@ -106,7 +106,7 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     inst = installation()
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    rendered = _result(pool.submit(reference.render, sources, profile=job.profile))
+    rendered = _result(pool.submit(reference.render, sources, profile=job.profile, proofread=True))
     if rendered.pages:
         _preflight(job, sheets, rendered, pool)
     return folder.papers(job, sheets, rendered, to_pdf=lambda html: _result(pool.submit(reference.render_html, html)))

@@ -21,6 +21,7 @@ TROUBLE = {
     "Ada File": "<img src='file:///etc/passwd'>",
     "Ada Glyph": "\U000e1234",
     "Ada Index": "{{ signature[7] }}",
+    "Ada Odd": "\u061c\U0002a5b3",
 }
 WHY = {
     "Ada Flex": "more than",
@@ -28,6 +29,7 @@ WHY = {
     "Ada File": "refused to fetch an address (file)",
     "Ada Glyph": "no font has U+E1234",
     "Ada Index": "template print/letter.html: list has no such item",
+    "Ada Odd": "preflight gate 3: Noto-Sans-Arabic is not an allowed font",
 }
 GOOD = 5
 
@@ -74,7 +76,7 @@ def test_hostile_letters_are_held_by_the_worker(home: Installation) -> None:
     one = batch(world)
     notes = {name: world.deliveries(Delivery.appeal_id == appeal)[0].note or "" for name, appeal in bad.items()}
     assert (one.state, one.attempts, one.pieces) == ("rendered", 1, GOOD)
-    assert world.states() == {"batched": GOOD, "held:poison": 4, "held:glyph": 1}
+    assert world.states() == {"batched": GOOD, "held:poison": 5, "held:glyph": 1}
     assert {name: notes[name] for name, why in WHY.items() if why not in notes[name]} == {}
     assert world.count(select(Piece).where(Piece.state == "held")) == len(TROUBLE)
     assert oracle.judge(world.inst, []).faults == {}

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pikepdf
 
 from uamail.printing import fonts, window
+from uamail.printing.page import PiecePages
 from uamail.printing.profile import Profile
-from uamail.printing.reference import PiecePages
 
 BOXES, PAGE_MAP, FONTS, COLOUR, WINDOW, KEEP_OUT, TEXT, CONTENT = 1, 2, 3, 4, 5, 6, 8, 9
 """Numbers of the gates; 7 is the barcode, 10 and 11 are sums of the whole folder."""

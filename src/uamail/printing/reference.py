@@ -11,10 +11,10 @@ import pikepdf
 
 from uamail.errors import PrintError
 from uamail.paths import TEMPLATES
-from uamail.printing import engine, fonts
+from uamail.printing import engine, fonts, preflight
 from uamail.printing.engine import PDF_VERSION
 from uamail.printing.jail import Limits
-from uamail.printing.page import PieceSource, anchor, document, framed
+from uamail.printing.page import PiecePages, PieceSource, anchor, document, framed
 from uamail.printing.profile import Profile
 from uamail.printing.quarantine import MOST_LETTERS, MOST_TEXT, Quarantine, Refusal
 
@@ -26,21 +26,6 @@ _CPU_ALONE: Final = 5
 _CPU_FULL: Final = 20
 
 _Length = tuple[int, int, int]  # piece, pages, of them blank
-
-
-@dataclass(frozen=True, kw_only=True)
-class PiecePages:
-    """Where a piece lies in the PDF: 1-based and inclusive, blank backs at its end counted in."""
-
-    number: int
-    first_page: int
-    last_page: int
-    blank_pages: int = 0
-
-    @property
-    def pages(self) -> int:
-        """Pages with something on them."""
-        return self.last_page - self.first_page + 1 - self.blank_pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +48,22 @@ def render(
     *,
     profile: Profile,
     css: str | None = None,
+    proofread: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Rendered:
     """Lay the letters out in the order given; equal input gives equal bytes.
 
     `css` replaces the shipped print.css. `progress` is called with the number of letters done. A letter with a
     character that no allowed font draws, or that cannot be laid out, is refused, and the rest comes out as it would
-    without it; where all are, there is no PDF. Raises PrintError when it is the template that cannot be laid out.
+    without it; where all are, there is no PDF. With `proofread`, preflight's findings in a letter (a font that is not
+    allowed, words that cannot be read back) refuse it as well. Raises PrintError when it is the template that cannot be
+    laid out.
     """
     if len({piece.number for piece in pieces}) < len(pieces):
         raise PrintError("two letters have one piece number")
     style = shipped_css() if css is None else css
     unwritable, printable = _sorted_out(pieces)
-    quarantine = Quarantine(printable, partial(_in_jail, profile=profile, css=style))
+    quarantine = Quarantine(printable, partial(_in_jail, profile=profile, css=style, proofread=proofread))
     chunks, refused = quarantine.lay_out(lambda done: progress(len(unwritable) + done) if progress else None)
     refused += unwritable
     order = {piece.number: place for place, piece in enumerate(pieces)}
@@ -108,10 +96,21 @@ def _sorted_out(pieces: Iterable[PieceSource]) -> tuple[list[Refusal], list[Piec
     return refused, printable
 
 
-def _in_jail(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chunk:
+def _in_jail(pieces: Sequence[PieceSource], *, profile: Profile, css: str, proofread: bool) -> _Chunk:
     share = max(len(pieces) / MOST_LETTERS, sum(len(piece.text) for piece in pieces) / MOST_TEXT)
     cpu = min(_CPU_FULL, _CPU_ALONE + ceil((_CPU_FULL - _CPU_ALONE) * share) - 1)
-    return engine.jailed(partial(_chunk, pieces, profile=profile, css=css), limits=Limits(cpu=cpu))
+    work = partial(_chunk, pieces, profile=profile, css=css)
+    return engine.jailed(partial(_proofread, work, pieces, profile) if proofread else work, limits=Limits(cpu=cpu))
+
+
+def _proofread(work: Callable[[], _Chunk], pieces: Sequence[PieceSource], profile: Profile) -> _Chunk:
+    """The chunk, when preflight finds nothing. Else PrintError: one letter with an odd font would stop its batch."""
+    chunk, texts = work(), {piece.number: piece.text for piece in pieces}
+    pages = _page_map([chunk])
+    found = preflight.check(_joined([chunk]), profile=profile, pages=pages, address_texts={}, texts=texts)
+    if found:
+        raise PrintError(f"preflight gate {found[0].gate}: {found[0].problem}")
+    return chunk
 
 
 def _chunk(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chunk:
