@@ -1,4 +1,4 @@
-"""Audit: verifying the whole log, beside reading and hashing the same events without anything else."""
+"""Audit: verifying the whole log, making and checking receipts, and what the record costs the writer."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -7,22 +7,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import insert, select
 
-from benchmarks import home
+from benchmarks import home, writing
 from benchmarks.figure import Figure, compared
 from benchmarks.race import BenchmarkError, race, rate
 from benchmarks.size import Size
 from uamail import db, installation
 from uamail.event import Event, Fact
 from uamail.installation import Installation
-from uamail.ledger.tree import Frontier
+from uamail.ledger import receipt, verify_receipt
+from uamail.ledger.checkpoint import verifier_line
+from uamail.ledger.tree import Frontier, Tree, prove_inclusion
 from uamail.models import AuditEvent, AuditLeaf, AuditSpan
 from uamail.pipeline import sequencing
-from uamail.queries import evidence
+from uamail.queries import proving, verifying
 
 _OURS = "uamail"
 _FLOOR = "read and hash only"
+_CHECKER = "verify_receipt.py"
+_ANEW = "the whole tree anew"
+# Receipts in one go.
+_RECEIPTS = 50
 
 
 def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:
@@ -34,8 +41,54 @@ def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None])
         _FLOOR: lambda: rate(partial(_hashed, inst), size.events),
     }
     results = race(contestants, runs=runs, tell=tell)
+    figures = [compared("audit, verify the whole log", "events/s", results.pop(_OURS), results)]
+    figures += _receipts(inst, size.events, runs=runs, tell=tell)
     inst.close()
-    return [compared("audit, verify the whole log", "events/s", results.pop(_OURS), results)]
+    return [*figures, writing.measure(folder / "writing", size.engine, tell=tell)]
+
+
+def _receipts(inst: Installation, events: int, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:
+    """Receipts of letters all over the log: made from the stored tree, and checked twice."""
+    with inst.db.reading() as session:
+        log = proving.log(session)
+        text = proving.receipt(session, log, 1, keys=None).text()
+    name, key = inst.settings.audit.origin, inst.keys.log_public
+    line = verifier_line(name, key)
+    results = race(
+        {
+            "made": lambda: rate(partial(_made, inst, events), _RECEIPTS),
+            _ANEW: lambda: rate(partial(_made_anew, inst), 1),
+            "checked": lambda: rate(lambda: sum(_ours(text, name, key) for _ in range(_RECEIPTS)), _RECEIPTS),
+            _CHECKER: lambda: rate(lambda: sum(_theirs(text, line) for _ in range(_RECEIPTS)), _RECEIPTS),
+        },
+        runs=runs,
+        tell=tell,
+    )
+    checked = compared("audit, receipts checked", "receipts/s", results["checked"], {_CHECKER: results[_CHECKER]})
+    return [compared("audit, receipts made", "receipts/s", results["made"], {_ANEW: results[_ANEW]}), checked]
+
+
+def _made(inst: Installation, events: int) -> int:
+    """Receipts of letters that lie far from one another, so that none finds what the last one read."""
+    with inst.db.reading() as session:
+        log = proving.log(session)
+        ids = [1 + number * 7_919 % (events // 2) for number in range(_RECEIPTS)]
+        return sum(bool(proving.receipt(session, log, id, keys=None).text()) for id in ids)
+
+
+def _made_anew(inst: Installation) -> int:
+    """One path from all leaves: what a proof costs where no subtree is kept."""
+    with inst.db.reading() as session:
+        tree = Tree(session.execute(select(AuditLeaf.leaf_hash).order_by(AuditLeaf.id)).scalars())
+    return min(1, len(prove_inclusion(tree.get, 1, tree.size)))
+
+
+def _ours(text: str, name: str, key: Ed25519PublicKey) -> bool:
+    return receipt.check(text, name=name, public_key=key).ok
+
+
+def _theirs(text: str, line: str) -> bool:
+    return bool(verify_receipt.check_receipt(text, line)["ok"])
 
 
 def _grow(inst: Installation, count: int) -> None:
@@ -71,7 +124,7 @@ def _events(ids: range, now: datetime) -> Iterator[dict[str, Any]]:
 
 def _verified(inst: Installation) -> int:
     with inst.db.reading() as session:
-        found = evidence.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
+        found = verifying.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
     if not found.report.ok or found.unsequenced:
         raise BenchmarkError(f"the log does not verify: {found.plain()}")
     return found.report.size

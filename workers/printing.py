@@ -11,6 +11,7 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 import dramatiq
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from uamail import db
@@ -18,7 +19,7 @@ from uamail.errors import PrintError, UamailError
 from uamail.pipeline import contents, folder, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.pipeline.rendering import Pages
-from uamail.printing import preflight, reference, scanning, stamp, sums
+from uamail.printing import jail, preflight, reference, scanning, stamp, sums
 from uamail.printing.reference import PiecePages, Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.store import Stored
@@ -29,6 +30,8 @@ GRACE = 5.0
 
 T = TypeVar("T")
 _lock = threading.Lock()
+_looked = threading.Event()
+_log = structlog.get_logger()
 
 
 @dramatiq.actor(queue_name="printing")
@@ -39,10 +42,22 @@ def render() -> None:
     try:
         # A process of its own: WeasyPrint does not bear threads, and what it leaks goes with the process.
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+            _look_at_jail(pool)
             while not stopping.is_set() and (_render_one(pool) or _read_one(pool)):
                 pass
     finally:
         _lock.release()
+
+
+def _look_at_jail(pool: ProcessPoolExecutor) -> None:
+    """Say once what the system does not allow of the jail: layouts are less confined then."""
+    if _looked.is_set():
+        return
+    with suppress(Stopping, BrokenProcessPool, UamailError):
+        absent = _result(pool.submit(jail.lacking))
+        _looked.set()
+        if absent:
+            _log.warning("layout jail incomplete", lacking=absent)
 
 
 def _render_one(pool: ProcessPoolExecutor) -> bool:
@@ -74,11 +89,21 @@ def _render_one(pool: ProcessPoolExecutor) -> bool:
         with inst.db.scope() as session:
             rendering.fail(session, job, why=str(error), now=db.now(session), actor=worker_name())
         return True
+    _keep(job, made)
+    return True
+
+
+def _keep(job: Job, made: Papers) -> None:
+    """Commit what came of a batch: its folder, or that there is nothing to print."""
+    inst = installation()
+    if not made.rows:
+        with inst.db.scope() as session:
+            rendering.empty(session, job, held=made.held, now=db.now(session), actor=worker_name())
+        return
     key, wrapped = inst.keys.new_key()
     stored: Mapping[str, Stored] = {name: inst.store.put(data, key=key) for name, data in made.files.items()}
     with inst.db.scope() as session:
         rendering.finish(session, job, made, stored, wrapped_key=wrapped, now=db.now(session), actor=worker_name())
-    return True
 
 
 def _read_one(pool: ProcessPoolExecutor) -> bool:
@@ -122,16 +147,22 @@ def _papers(job: Job, pool: ProcessPoolExecutor) -> Papers:
     if pages is not None:
         # The machine that folds wants letters of equal length together; their numbers are printed, so once more.
         sheets, rendered = _laid_out(job, pool, pages)
-    coded = pool.submit(stamp.stamped, rendered.pdf, folder.codes(job, rendered.pages), profile=job.profile)
-    rendered = replace(rendered, pdf=_result(coded))
-    _preflight(job, sheets, rendered, pool)
+    if rendered.pages:
+        rendered = _coded(job, rendered, pool)
+        _preflight(job, sheets, rendered, pool)
 
     def to_pdf(html: str) -> bytes:
         return _result(pool.submit(reference.render_html, html))
 
     made = contents.papers(job, sheets, rendered, tariffs=inst.tariffs, to_pdf=to_pdf)
-    _summed(job, made.files)
+    if made.rows:
+        _summed(job, made.files)
     return made
+
+
+def _coded(job: Job, rendered: Rendered, pool: ProcessPoolExecutor) -> Rendered:
+    coded = pool.submit(stamp.stamped, rendered.pdf, folder.codes(job, rendered.pages), profile=job.profile)
+    return replace(rendered, pdf=_result(coded))
 
 
 def _laid_out(
@@ -140,7 +171,7 @@ def _laid_out(
     inst = installation()
     sheets = folder.sheets_of(job, keys=inst.keys, templates_dir=inst.settings.operator_templates, pages=pages)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    return sheets, _result(pool.submit(reference.render, sources, profile=job.profile))
+    return sheets, _result(pool.submit(reference.render, sources, profile=job.profile, proofread=True))
 
 
 def _summed(job: Job, files: Mapping[str, bytes]) -> None:

@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TypedDict
 
 import structlog
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from uamail import db, timing
 from uamail.errors import RuleRefused, UamailError
 from uamail.killpoint import killpoint
-from uamail.ledger.checkpoint import Checkpoint
+from uamail.ledger.checkpoint import Checkpoint, sign
 from uamail.ledger.tree import Frontier
 from uamail.pipeline import (
     batching,
@@ -68,7 +67,7 @@ class Schedule:
         self._retention.look()
 
     def _round(self, *, sealing: bool, signing: bool) -> int:
-        """One step of every room in one transaction; returns how much was done, 0 when nothing is left."""
+        """One step of every room in one transaction, then the log; how much was done, 0 when nothing is left."""
         inst = installation()
         with inst.db.scope() as session:
             when = _when(session)
@@ -81,13 +80,9 @@ class Schedule:
             done += batching.collect(session, rules=inst.print_rules, **when)
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)
-            done += sequencing.sequence(session, self._frontier)
-            every = timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds)
-            signed = self._sign(session, every, now=when["now"])
             lanes = self._lanes(session, now=when["now"])
             waiting = rendering.waiting(session, now=when["now"])
-        if signed is not None:
-            _keep(signed)
+        done += self._sequence(timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds))
         for lane in lanes:
             killpoint("before-nudge")
             drain.send(lane)
@@ -105,28 +100,35 @@ class Schedule:
     def guard(self) -> None:
         """Raises RuleRefused when the database is older than the last checkpoint that was signed from here."""
         inst = installation()
-        for path in _guards():
-            if path.exists():
-                size = int(path.read_text().split("\n")[1])
-                with inst.db.reading() as session:
-                    missing = size - sequencing.size(session)
-                if missing > 0:
-                    alerts.refused(missing)
-                    raise RuleRefused(
-                        f"the database is older than checkpoint {size} in {path}: restore a newer backup, "
-                        "or everything since would be sent twice"
-                    )
+        # Before the database: a checkpoint is kept outside only when it stands in there.
+        given = inst.guarded()
+        with inst.db.reading() as session:
+            there = sequencing.size(session)
+        for signed in given:
+            if signed.size > there:
+                alerts.refused(signed.size - there)
+                raise RuleRefused(
+                    f"the database is older than checkpoint {signed.size}, which was given away: restore a newer "
+                    "backup, or everything since would be sent twice"
+                )
 
-    def _sign(self, session: Session, every: timedelta, *, now: datetime) -> Checkpoint | None:
+    def _sequence(self, every: timedelta) -> int:
+        """Give events their places, and sign; in a transaction of its own, because its role may do nothing else."""
         inst = installation()
-        return sequencing.checkpoint(
-            session,
-            self._frontier,
-            origin=inst.settings.audit.origin,
-            key=inst.keys.log_key,
-            every=every,
-            now=now,
-        )
+        with inst.log_db.scope() as session:
+            # A fresh view of the tree is compared with what was given away.
+            done = sequencing.sequence(session, self._frontier, signed=() if self._frontier.size else inst.guarded())
+            signed = sequencing.checkpoint(
+                session,
+                self._frontier,
+                origin=inst.settings.audit.origin,
+                key=inst.keys.log_key,
+                every=every,
+                now=db.now(session),
+            )
+        if signed is not None:
+            _keep(signed)
+        return done
 
     def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()
@@ -145,20 +147,14 @@ def _rescue() -> None:
 
 
 def _keep(signed: Checkpoint) -> None:
-    """Keep the checkpoint outside the database, for the guard."""
-    for path in _guards():
+    """Keep the checkpoint outside the database, for the guard and for `uamail audit verify`."""
+    inst = installation()
+    note = sign(signed, inst.keys.log_key, name=signed.origin)
+    for path in inst.guards:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(f".{worker_name()}")
-        draft.write_text(signed.body())
+        draft.write_text(note)
         draft.replace(path)
-
-
-def _guards() -> list[Path]:
-    inst = installation()
-    folders = [inst.home.guard]
-    if inst.settings.audit.guard_dir:
-        folders.append(Path(inst.settings.audit.guard_dir))
-    return [folder / "checkpoint" for folder in folders]
 
 
 class _When(TypedDict):

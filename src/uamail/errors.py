@@ -11,17 +11,24 @@ UamailError
 │   ├── RelayError        a mail relay: cannot connect, TLS, login
 │   └── HookError         a webhook did not take what was posted
 ├── PrintError            a batch cannot be printed
-│   └── MissingGlyph      characters no allowed font can draw
+│   ├── MissingGlyph      characters no allowed font can draw
+│   └── LayoutStopped     its layout broke a limit or died
 ├── StoreError            a stored file is missing or damaged
 ├── LedgerError           the evidence log is broken; carries the first bad sequence number
 └── CannotCheck           a check could not be completed
 """
+
+from typing import Any
 
 
 class UamailError(Exception):
     """Something uamail knows how to explain. `exit_code` is what the command line returns for it."""
 
     exit_code = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes with all it knows: most errors build their message from other arguments than they keep."""
+        return Exception.__new__, (type(self), *self.args), vars(self)
 
 
 class SettingError(UamailError):
@@ -97,6 +104,14 @@ class MissingGlyph(PrintError):
         named = ", ".join(f"{c} (U+{ord(c):04X})" for c in characters)
         super().__init__(f"no allowed font has {named}")
         self.characters = characters
+
+
+class LayoutStopped(PrintError):
+    """The layout of something was stopped: it broke a limit of the jail, or the engine died of it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the layout was stopped: {why}")
+        self.why = why
 
 
 class StoreError(UamailError):

@@ -50,6 +50,11 @@ def seal_opening(key: bytes, opening: bytes, *, signer_id: int, attempt_id: int)
     return Keyring.seal(key, opening, aad=f"opening:{signer_id}:{attempt_id}".encode())
 
 
+def unlock_opening(key: bytes, box: bytes, *, signer_id: int, attempt_id: int) -> bytes:
+    """The opening of one attempt. Raises StoreError when the box is another's or was changed."""
+    return Keyring.open(key, box, aad=f"opening:{signer_id}:{attempt_id}".encode())
+
+
 def _bound(kind: str, signer_id: int) -> bytes:
     """A box opens only as what it was sealed as, and only for its own signer."""
     return f"{kind}:{signer_id}".encode()

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from uamail import settings as setting
 from uamail.db import Database, migrate
-from uamail.errors import InputError, NotFound, RuleRefused, SettingError
+from uamail.errors import InputError, LedgerError, NotFound, RuleRefused, SettingError
 from uamail.hook import Hook
 from uamail.journal import Book, Journals
+from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger.cosignature import Witness, read_witness
 from uamail.mail import dkimkey
 from uamail.mail.address import parse
 from uamail.mail.dkim import Signer, SigningKey
@@ -56,6 +58,12 @@ class Installation:
     @cached_property
     def db(self) -> Database:
         return Database(self.settings.database_url, pool_size=self.settings.work.threads + 4)
+
+    @cached_property
+    def log_db(self) -> Database:
+        """The same database for those who write the evidence tree, checkpoints and anchors; with a role of its own."""
+        url = self.settings.database.sequencer_url
+        return Database(url, pool_size=2) if url else self.db
 
     @cached_property
     def keys(self) -> Keyring:
@@ -332,12 +340,39 @@ class Installation:
         )
 
     @property
+    def guards(self) -> list[Path]:
+        """Where the last checkpoint is kept outside the database."""
+        folders = [self.home.guard]
+        if self.settings.audit.guard_dir:
+            folders.append(Path(self.settings.audit.guard_dir))
+        return [folder / "checkpoint" for folder in folders]
+
+    def guarded(self) -> list[Checkpoint]:
+        """The checkpoints kept outside the database. Raises LedgerError for one that our key did not sign."""
+        name, key = self.settings.audit.origin, self.keys.log_public
+        notes = [path.read_text("utf-8") for path in self.guards if path.exists()]
+        return [open_note(note, name=name, public_key=key) for note in notes]
+
+    @cached_property
+    def witnesses(self) -> list[tuple[str, Witness]]:
+        """Where each witness answers, and its key. Raises SettingError for a malformed line."""
+        found = []
+        for line in self.settings.audit.witnesses:
+            url, _, verifier = line.partition(" ")
+            try:
+                found.append((url, read_witness(verifier)))
+            except LedgerError as error:
+                raise SettingError("audit.witnesses", line, str(error)) from error
+        return found
+
+    @property
     def quarantined(self) -> frozenset[str]:
         """The names of the quarantine files that nobody has deleted yet."""
         return frozenset(path.name for path in self.home.quarantine.glob("import-*.csv"))
 
     def close(self) -> None:
         self.db.close()
+        self.log_db.close()
 
 
 def create(root: Path) -> Installation:

@@ -27,6 +27,7 @@ class _Section(BaseModel):
 
 class DatabaseSettings(_Section):
     url: str
+    sequencer_url: str
 
 
 class BrokerSettings(_Section):
@@ -206,6 +207,9 @@ class AuditSettings(_Section):
     origin: str
     checkpoint_seconds: float = Field(ge=0)
     guard_dir: str
+    witnesses: list[str]
+    timestamp_url: str
+    timestamp_ca_file: str
 
 
 Cause = Literal[

@@ -24,6 +24,9 @@ SUITE = {
     "print, sealed to rendered": {"one WeasyPrint call a letter"},
     "intake of a CSV file": {"our reading and checking only", "csv.DictReader only"},
     "audit, verify the whole log": {"read and hash only"},
+    "audit, receipts made": {"the whole tree anew"},
+    "audit, receipts checked": {"verify_receipt.py"},
+    "audit, results written": {"without the record"},
 }
 MAILS = 3
 

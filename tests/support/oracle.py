@@ -176,7 +176,7 @@ def _log(session: Session, inst: Installation, verdict: Verdict) -> None:
     last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
     key = inst.keys.log_public
     against = open_note(last.note, name=inst.settings.audit.origin, public_key=key) if last else None
-    report = verify(((seq, body, leaf) for seq, body, leaf in rows), against=against)
+    report = verify(((seq, body, leaf) for seq, body, leaf in rows), against=[against] if against else [])
     if not report.ok:
         verdict.broken.append(report.problem or "")
     verdict.broken += _sets(session)

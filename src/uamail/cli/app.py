@@ -9,8 +9,11 @@ from uamail import __version__
 from uamail.cli import (
     action,
     alerts,
+    anchor,
     appeals,
     audit,
+    audit_export,
+    balance,
     batch,
     batch_life,  # noqa: F401 - as the next
     batch_paper,  # noqa: F401 - its verbs join those of batch
@@ -34,6 +37,7 @@ from uamail.cli import (
     stop,
     suppression,
     target,
+    witness,
     work,
 )
 from uamail.cli.desk import err
@@ -60,6 +64,11 @@ app.add_typer(delivery.app, name="delivery")
 app.add_typer(digest.app, name="digest")
 app.add_typer(batch.app, name="batch")
 app.add_typer(bounces.app, name="bounces")
+audit.app.command()(balance.reconcile)
+audit.app.command()(audit_export.export)
+audit.app.command()(audit_export.sample)
+audit.app.command()(witness.witness)
+audit.app.command()(anchor.anchor)
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(suppression.app, name="suppression")

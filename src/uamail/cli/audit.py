@@ -1,35 +1,88 @@
-"""`uamail audit`: verify the log, explain a letter, export events, show the checkpoint."""
+"""`uamail audit`: verify the log, explain a letter, show the checkpoint."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import select
 
+from uamail.cli.anchor import roots
 from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
+from uamail.db import roles
 from uamail.errors import CannotCheck, InputError, LedgerError
-from uamail.ledger.checkpoint import verifier_line
-from uamail.models import AuditCheckpoint
-from uamail.queries import evidence
-from uamail.wording import spreadsheet_cell
+from uamail.installation import Installation
+from uamail.ledger.checkpoint import Checkpoint, open_note, verifier_line
+from uamail.ledger.cosignature import read_witness
+from uamail.ledger.note import read_verifier
+from uamail.queries import evidence, proving, verifying
 
-app = typer.Typer(help="The record: verify, explain, export, checkpoint.", no_args_is_help=True)
-_PAGE = 5000
+app = typer.Typer(help="The record: verify, reconcile, explain, sample, export, checkpoint.", no_args_is_help=True)
+KeyOption = Annotated[
+    str, typer.Option("--key", help="The log's verifier line, or a file with it; without it the home's own key.")
+]
+WitnessOption = Annotated[
+    list[str] | None, typer.Option("--witness", help="Verifier line of a witness, beside those of the settings.")
+]
 # What has a column of its own, or is the same in every line.
 _COLUMNS = frozenset({"seq", "at", "type", "actor", "v", "subject", "leaf"})
 
 
 @app.command()
-def verify(home: HomeOption, as_json: JsonOption = False) -> None:
-    """Check the whole log; exit code 1 and the first bad entry when it does not hold."""
-    with opened(home) as inst, inst.db.reading() as session:
-        done = evidence.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
-    facts = done.plain()
-    words = f"{facts['size']} entries hold, root {facts['root'][:16]}…, {facts['unsequenced']} not in the log yet"
-    show(facts, as_json, lambda: f"{words}; unwitnessed" if facts["ok"] else f"BROKEN: {facts['problem']}")
+def verify(
+    home: HomeOption,
+    from_: Annotated[Path | None, typer.Option("--from", help="An older checkpoint that somebody kept.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Another one; both must be signed, and fit the log.")] = None,
+    key: KeyOption = "",
+    witness: WitnessOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the whole log; exit code 1 and the first bad entry when it does not hold, 5 when nothing is signed."""
+    with opened(home) as inst:
+        origin, public_key = verifier(inst, key)
+        held = [open_note(text_of(one), name=origin, public_key=public_key) for one in (from_, to) if one]
+        _refuse_backwards(held)
+        # Before the database: a checkpoint is kept outside only when it stands in there.
+        held += inst.guarded()
+        known = [one for _, one in inst.witnesses] + [read_witness(line) for line in witness or ()]
+        with inst.db.reading() as session:
+            done = verifying.verified(session, origin=origin, public_key=public_key, held=held)
+            seen = proving.witnessed(session, known)
+            stamp = proving.stamped(session, roots(inst)) if inst.settings.audit.timestamp_ca_file else None
+    facts = {**done.plain(), "witnessed": bool(seen), "witnesses": seen, "timestamp": stamp}
+    show(facts, as_json, lambda: _words(facts))
     if not done.report.ok:
         raise LedgerError(done.report.problem or "broken", done.report.first_bad)
+    if not done.signed:
+        raise CannotCheck("no checkpoint says what the log was: its entries agree with themselves, no more is known")
+
+
+def _words(facts: dict[str, Any]) -> str:
+    if not facts["ok"]:
+        return f"BROKEN: {facts['problem']}"
+    seen = ", ".join(f"witnessed by {name} up to entry {one['size'] - 1}" for name, one in facts["witnesses"].items())
+    words = f"{facts['size']} entries hold, root {facts['root'][:16]}…, {facts['unsequenced']} not in the log yet"
+    stamp = facts["timestamp"]
+    stamped = f"; stamped by {stamp['name']} up to entry {stamp['size'] - 1} at {stamp['at']}" if stamp else ""
+    return f"{words}; {seen or 'unwitnessed'}{stamped}"
+
+
+def _refuse_backwards(held: list[Checkpoint]) -> None:
+    if len(held) == 2 and held[0].size > held[1].size:
+        raise InputError(f"--from is of size {held[0].size}, --to of {held[1].size}: the older one comes first")
+
+
+def verifier(inst: Installation, key: str) -> tuple[str, Any]:
+    """Name and key of the log: what was given as a line or a file, else the home's own."""
+    if not key:
+        return inst.settings.audit.origin, inst.keys.log_public
+    return read_verifier(text_of(Path(key)) if Path(key).is_file() else key)
+
+
+def text_of(path: Path) -> str:
+    """A text file from outside. Raises InputError when it is none."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text: a checkpoint, a receipt or a verifier line is expected") from error
 
 
 @app.command()
@@ -43,49 +96,38 @@ def explain(delivery: Id, home: HomeOption, as_json: JsonOption = False) -> None
         lambda: table(
             f"delivery {delivery}",
             ("seq", "at", "event", "by", "facts"),
-            [(row["seq"], row["at"], row["type"], row["actor"], _facts(row)) for row in rows],
+            [(row["seq"], row["at"], row["type"], row["actor"], told(row)) for row in rows],
         ),
     )
 
 
 @app.command()
-def export(
-    file: Annotated[Path, typer.Argument(help="A new .jsonl or .csv file.")],
-    home: HomeOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Write every event of the log with its sequence number and leaf hash; it names nobody."""
-    if file.exists():
-        raise InputError(f"{file} exists already: name a new file")
-    written = 0
-    with opened(home) as inst, inst.db.reading() as session, file.open("x", encoding="utf-8", newline="") as out:
-        last = -1
-        while rows := evidence.events(session, after=last, limit=_PAGE):
-            for row in rows:
-                out.write(_line(row, csv=file.suffix == ".csv"))
-            last, written = rows[-1]["seq"], written + len(rows)
-    show({"file": str(file), "events": written}, as_json, lambda: f"{written} events in {file}")
-
-
-@app.command()
 def checkpoint(home: HomeOption, as_json: JsonOption = False) -> None:
-    """The last signed checkpoint."""
+    """The last signed checkpoint, with the cosignatures of witnesses."""
     with opened(home) as inst, inst.db.reading() as session:
-        query = select(AuditCheckpoint.note).order_by(AuditCheckpoint.size.desc()).limit(1)
-        note = session.execute(query).scalar_one_or_none()
-        if note is None:
-            raise CannotCheck("there is no checkpoint yet: uamail work signs one")
-        verifier = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
-    show({"checkpoint": note, "verifier": verifier}, as_json, lambda: note, lambda: f"verifier: {verifier}")
+        note = proving.log(session).note
+        line = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
+    show({"checkpoint": note, "verifier": line}, as_json, lambda: note.rstrip("\n"))
 
 
-def _facts(row: dict[str, Any]) -> str:
+@app.command("key")
+def key_(home: HomeOption, as_json: JsonOption = False) -> None:
+    """The verifier line of the log: hand it out once, over a channel that the other side trusts."""
+    with opened(home) as inst:
+        line = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
+    show({"verifier": line}, as_json, lambda: line)
+
+
+def told(row: dict[str, Any]) -> str:
+    """The facts of an event that have no column of their own."""
     own = {key: value for key, value in row.items() if key not in _COLUMNS}
     return " ".join(f"{key}={value}" for key, value in own.items())
 
 
-def _line(row: dict[str, Any], *, csv: bool) -> str:
-    if not csv:
-        return json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
-    cells = (str(row["seq"]), row["at"], row["type"], row["actor"], _facts(row), row["leaf"])
-    return ",".join('"' + spreadsheet_cell(cell).replace('"', '""') + '"' for cell in cells) + "\r\n"
+@app.command()
+def grants(
+    app_role: Annotated[str, typer.Option("--app", help="The role of the workers and of this command line.")],
+    sequencer: Annotated[str, typer.Option("--sequencer", help="The role that alone writes the evidence tree.")],
+) -> None:
+    """Print what the owner of the PostgreSQL tables runs, so that the workers cannot change the record."""
+    typer.echo("".join(f"{one};\n" for one in roles.statements(app=app_role, sequencer=sequencer)), nl=False)

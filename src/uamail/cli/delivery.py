@@ -61,7 +61,8 @@ def show_(delivery: Id, home: HomeOption, as_json: JsonOption = False) -> None:
     with opened(home) as inst, inst.db.reading() as session:
         facts = {**lists.delivery(session, delivery), "evidence": uncertain.evidence(session, delivery)}
     had = [_evidence(facts["evidence"])] if facts["evidence"] else []
-    show(facts, as_json, lambda: deliveries_table([facts]), lambda: _tries(facts["tries"]), *had)
+    noted = [lambda: f"note: {facts['note']}"] if facts["note"] else []
+    show(facts, as_json, lambda: deliveries_table([facts]), *noted, lambda: _tries(facts["tries"]), *had)
 
 
 @app.command()

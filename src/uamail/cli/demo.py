@@ -26,7 +26,7 @@ from uamail.models import Action, Attempt, Delivery
 from uamail.models.delivery import LETTERS, SUPPORTER
 from uamail.paths import CONFIG
 from uamail.pipeline import importfile, posting, publishing, releasing
-from uamail.queries import evidence, finding, lists
+from uamail.queries import finding, lists, verifying
 from uamail.queries import status as statuses
 
 # A retry profile of seconds, so that the demonstration shows its retries instead of waiting for them.
@@ -58,7 +58,7 @@ class Told:
 
     imported: importfile.Report
     status: statuses.Status
-    verified: evidence.Verified
+    verified: verifying.Verified
     batches: list[dict[str, Any]]
     arrived: int
     letters_twice: int
@@ -189,7 +189,7 @@ def _gather(inst: Installation, sink: Sink, report: importfile.Report, folders: 
         return Told(
             imported=report,
             status=statuses.status(session, action),
-            verified=evidence.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public),
+            verified=verifying.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public),
             batches=lists.batches(session),
             arrived=len(ids),
             letters_twice=_twice(session, ids, LETTERS),

@@ -1,11 +1,13 @@
 """The triggers that make the record insert-only on both databases."""
 
-# Table → the columns whose existing value a new row may not take (INSERT OR REPLACE would delete the old row).
-TABLES = {
+# Table → its keys: a new row may take the value of no row there (INSERT OR REPLACE would delete the old one).
+TABLES: dict[str, tuple[str | tuple[str, ...], ...]] = {
     "audit_event": ("id",),
     "audit_span": ("id",),
     "audit_leaf": ("id", "event_id"),
+    "audit_node": ("id", ("level", "position")),
     "audit_checkpoint": ("id", "size"),
+    "audit_anchor": ("id", ("size", "kind", "name")),
 }
 
 
@@ -13,7 +15,7 @@ def sqlite_statements() -> list[str]:
     statements = []
     for table, keys in TABLES.items():
         refusal = f"SELECT RAISE(ABORT, '{table} is insert-only');"
-        taken = " OR ".join(f"{key} = NEW.{key}" for key in keys)
+        taken = " OR ".join(_same(key) for key in keys)
         statements += [
             f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN {refusal} END",
             f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN {refusal} END",
@@ -21,6 +23,11 @@ def sqlite_statements() -> list[str]:
             f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {taken}) BEGIN {refusal} END",
         ]
     return statements
+
+
+def _same(key: str | tuple[str, ...]) -> str:
+    columns = (key,) if isinstance(key, str) else key
+    return "(" + " AND ".join(f"{column} = NEW.{column}" for column in columns) + ")"
 
 
 def postgres_statements() -> list[str]:

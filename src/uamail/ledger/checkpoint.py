@@ -42,10 +42,16 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey, *, name: str) -> str:
 
 def open_note(text: str, *, name: str, public_key: Ed25519PublicKey) -> Checkpoint:
     """The checkpoint that this key signed; raises LedgerError when the note is malformed or the signature fails."""
-    return _parsed(read_note(text, name=name, public_key=public_key))
+    return from_body(read_note(text, name=name, public_key=public_key))
 
 
-def _parsed(body: str) -> Checkpoint:
+def origin_of(text: str) -> str:
+    """The log that a note says it is of; nothing is checked."""
+    return text.partition("\n")[0]
+
+
+def from_body(body: str) -> Checkpoint:
+    """The checkpoint that a signed text says. Raises LedgerError when it is none."""
     lines = body.removesuffix("\n").split("\n")
     if len(lines) < 3 or not _SIZE.fullmatch(lines[1]):
         raise LedgerError("the signed note is not a checkpoint: it lacks the lines origin, size and root")

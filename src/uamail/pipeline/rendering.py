@@ -31,6 +31,9 @@ from uamail.printing import profile
 from uamail.printing.reference import PiecePages
 from uamail.store import Stored
 
+# Why a letter is held, by what the layout says of it; anything else means that there is no letter to lay out.
+_HELD_AS = {"glyph": "glyph", "review": "review", "layout": "poison"}
+
 
 def take(
     session: Session, *, lease: timedelta, label_sheet: str, now: datetime, shift: tuple[float, float] = (0.0, 0.0)
@@ -160,7 +163,7 @@ def finish(
             for name, one in stored.items()
         ],
     )
-    _hold(session, made, now=now, actor=actor)
+    _hold(session, made.held, now=now, actor=actor)
     appeal.touch(session, [sheet.brief.appeal_id for sheet in made.by_number.values()])
     return True
 
@@ -195,10 +198,11 @@ def _piece(job: Job, sheet: Sheet) -> dict[str, Any]:
     }
 
 
-def _hold(session: Session, made: Papers, *, now: datetime, actor: str) -> None:
-    for sheet in made.held:
-        reason = sheet.reason if sheet.reason in ("glyph", "review") else "unwritable"
-        note = f"no font has {', '.join(f'U+{ord(c):04X}' for c in sheet.characters)}" if sheet.characters else None
+def _hold(session: Session, held: Sequence[Sheet], *, now: datetime, actor: str) -> None:
+    for sheet in held:
+        reason = _HELD_AS.get(sheet.reason or "", "unwritable")
+        lacking = ", ".join(f"U+{ord(character):04X}" for character in sheet.characters)
+        note = f"no font has {lacking}" if lacking else sheet.detail or None
         ids = [sheet.brief.delivery_id]
         delivery.move(
             session,
@@ -237,9 +241,11 @@ def _ours(job: Job) -> Update:
     return update(Batch).where(Batch.id == job.batch_id, Batch.attempts == job.attempt, Batch.state == "sealed")
 
 
-def empty(session: Session, job: Job, *, now: datetime, actor: str) -> None:
-    """Nothing is left to print in it: everything was withdrawn or held since it was sealed."""
-    batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None)
+def empty(session: Session, job: Job, *, held: Sequence[Sheet] = (), now: datetime, actor: str) -> None:
+    """Nothing is left to print in it: everything was withdrawn or held since it was sealed, or is `held` now."""
+    if batch.move(session, job.batch_id, from_="sealed", to="cancelled", now=now, actor=actor, lease_until=None):
+        _hold(session, held, now=now, actor=actor)
+        appeal.touch(session, [sheet.brief.appeal_id for sheet in held])
 
 
 @dataclass(frozen=True, kw_only=True)

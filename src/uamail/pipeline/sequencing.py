@@ -1,15 +1,17 @@
 """Sequencing: events get their place in the evidence tree, and the tree a signed checkpoint."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from uamail.errors import LedgerError
 from uamail.ledger.checkpoint import Checkpoint, open_note, sign
+from uamail.ledger.nodes import grow
 from uamail.ledger.tree import Frontier, leaf_hash
-from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf
+from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode, bulk
 
 # Any number: it only has to be the same in every process that sequences one PostgreSQL database.
 _LOCK = 6_121_002
@@ -17,22 +19,22 @@ _LOCK = 6_121_002
 _WINDOW = 20_000
 
 
-def sequence(session: Session, frontier: Frontier, *, limit: int = 2000) -> int:
+def sequence(session: Session, frontier: Frontier, *, limit: int = 2000, signed: Sequence[Checkpoint] = ()) -> int:
     """Append events without a leaf, in the order of their ids; returns how many. Only one at a time may do it.
 
-    `frontier` is the caller's state of the tree; it is brought up to the table first when it is behind.
+    `frontier` is the caller's state of the tree; it is brought up to the table first when it is behind. `signed` are
+    checkpoints that were given away: what is read must begin with what they sign.
+    Raises LedgerError when it does not, or when the table is shorter than what we have seen.
     """
     if not _alone(session):
         return 0
-    _catch_up(session, frontier)
+    _catch_up(session, frontier, signed)
     rows = session.execute(_unsequenced(session, frontier.size).limit(limit)).all()
-    leaves = []
-    for row in rows:
-        leaf = leaf_hash(row.body)
-        leaves.append({"id": frontier.size, "event_id": row.id, "leaf_hash": leaf})
-        frontier.append(leaf)
-    if leaves:
-        session.execute(insert(AuditLeaf), leaves)
+    first, leaves = frontier.size, [leaf_hash(row.body) for row in rows]
+    nodes = grow(frontier, leaves)
+    places = [(first + at, row.id, leaf) for at, (row, leaf) in enumerate(zip(rows, leaves, strict=True))]
+    bulk.insert(session, AuditLeaf, ("id", "event_id", "leaf_hash"), places)
+    bulk.insert(session, AuditNode, ("level", "position", "hash"), nodes)
     return len(leaves)
 
 
@@ -49,14 +51,28 @@ def _alone(session: Session) -> bool:
     return bool(session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}).scalar_one())
 
 
-def _catch_up(session: Session, frontier: Frontier) -> None:
-    """Read leaves that another process wrote. Raises LedgerError when the table is shorter than what we have seen."""
+def _catch_up(session: Session, frontier: Frontier, signed: Sequence[Checkpoint] = ()) -> None:
+    """Read leaves that another process wrote, and compare them with what was signed."""
     there = size(session)
+    if there == frontier.size:
+        return
     if there < frontier.size:
         raise LedgerError(f"the log had {frontier.size} entries and has {there} now", there)
-    behind = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= frontier.size).order_by(AuditLeaf.id)
-    for leaf in session.execute(behind).scalars():
-        frontier.append(leaf)
+    roots = {(one.size, one.root) for one in signed}
+    last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
+    if last is not None:
+        roots.add((last.size, last.root))
+    for milestone, root in sorted(one for one in roots if one[0] > frontier.size):
+        _read_to(session, frontier, milestone)
+        if (frontier.size, frontier.root()) != (milestone, root):
+            raise LedgerError(f"the log is not what checkpoint {milestone} signs: nothing is added or signed")
+    _read_to(session, frontier, there)
+
+
+def _read_to(session: Session, frontier: Frontier, end: int) -> None:
+    query = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= frontier.size, AuditLeaf.id < end).order_by(AuditLeaf.id)
+    for leaves in session.execute(query.execution_options(yield_per=8192)).scalars().partitions():
+        frontier.extend(leaves)
 
 
 def _unsequenced(session: Session, known: int) -> Select[int, bytes]:

@@ -1,5 +1,6 @@
 """The fonts a letter may use: pinned families for each script, in an order that depends on the letter's language."""
 
+import os
 import subprocess
 import unicodedata
 from collections.abc import Iterable
@@ -139,6 +140,12 @@ def versions() -> dict[str, str]:
     listed = _fc_list("%{family[0]}|%{fontversion}\n")
     pairs = (line.split("|") for line in sorted(listed.splitlines()) if line.count("|") == 1)
     return {family: f"{int(number) / 65536:.3f}" for family, number in pairs if number.isdigit()}
+
+
+@lru_cache(maxsize=1)
+def folders() -> tuple[str, ...]:
+    """The directories that hold fonts."""
+    return tuple(sorted({os.path.dirname(file) for file in _fc_list("%{file}\n").splitlines()}))
 
 
 def _ordered(first: str, language: str) -> list[str]:

@@ -37,6 +37,21 @@ class PieceSource:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class PiecePages:
+    """Where a piece lies in the PDF: 1-based and inclusive, blank backs at its end counted in."""
+
+    number: int
+    first_page: int
+    last_page: int
+    blank_pages: int = 0
+
+    @property
+    def pages(self) -> int:
+        """Pages with something on them."""
+        return self.last_page - self.first_page + 1 - self.blank_pages
+
+
 def document(
     pieces: Sequence[PieceSource], *, profile: Profile, css: str, totals: Mapping[int, int] | None = None
 ) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pikepdf
 
 from uamail.printing import fonts, window
+from uamail.printing.page import PiecePages
 from uamail.printing.profile import Profile
-from uamail.printing.reference import PiecePages
 
 BOXES, PAGE_MAP, FONTS, COLOUR, WINDOW, KEEP_OUT, BARCODE, TEXT, CONTENT, SUMS, CHECKSUMS = range(1, 12)
 """Numbers of the gates. 7 is checked by `scanning`, 10 and 11, which are about the whole folder, by `sums`."""

@@ -1,50 +1,31 @@
-"""The reference lane: HTML to PDF, many letters a document, and the only door to WeasyPrint."""
+"""The reference lane: HTML to PDF, many letters a document."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import ceil
 from typing import Any, Final
 
 import pikepdf
 
 from uamail.errors import PrintError
 from uamail.paths import TEMPLATES
-from uamail.printing import fonts
-from uamail.printing.page import PieceSource, anchor, document, framed
+from uamail.printing import engine, fonts, preflight
+from uamail.printing.engine import PDF_VERSION
+from uamail.printing.jail import Limits
+from uamail.printing.page import PiecePages, PieceSource, anchor, document, framed
 from uamail.printing.profile import Profile
+from uamail.printing.quarantine import MOST_LETTERS, MOST_TEXT, Quarantine, Refusal
 
-CHUNK: Final = 200  # letters a document: about 0.7 MB of memory each while they are laid out
-PDF_VERSION: Final = "1.7"
+__all__ = ["PiecePages", "Refusal", "Rendered", "render", "render_html", "shipped_css"]
 
+# Seconds of processor time: ten times what the longest letter needs, four times what the largest group does. A letter
+# to blame is found in all of them one after another: its group, three witnesses or a hundred letters, its own time.
+_CPU_ALONE: Final = 5
+_CPU_FULL: Final = 20
 
 _Length = tuple[int, int, int]  # piece, pages, of them blank
-
-
-@dataclass(frozen=True, kw_only=True)
-class PiecePages:
-    """Where a piece lies in the PDF: 1-based and inclusive, blank backs at its end counted in."""
-
-    number: int
-    first_page: int
-    last_page: int
-    blank_pages: int = 0
-
-    @property
-    def pages(self) -> int:
-        """Pages with something on them."""
-        return self.last_page - self.first_page + 1 - self.blank_pages
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A piece left out: reason "glyph" (no font draws `characters`) or "layout" (`detail` is the error's kind)."""
-
-    number: int
-    reason: str
-    characters: str = ""
-    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +41,6 @@ class Rendered:
 class _Chunk:
     pdf: bytes
     lengths: tuple[_Length, ...]
-    refused: tuple[Refusal, ...] = ()
 
 
 def render(
@@ -68,46 +48,35 @@ def render(
     *,
     profile: Profile,
     css: str | None = None,
+    proofread: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Rendered:
     """Lay the letters out in the order given; equal input gives equal bytes.
 
     `css` replaces the shipped print.css. `progress` is called with the number of letters done. A letter with a
-    character that no allowed font draws, or that cannot be laid out, is refused and the rest goes on. Raises PrintError
-    when nothing is left, or when the template asks for a file or an address.
+    character that no allowed font draws, or that cannot be laid out, is refused, and the rest comes out as it would
+    without it; where all are, there is no PDF. With `proofread`, preflight's findings in a letter (a font that is not
+    allowed, words that cannot be read back) refuse it as well. Raises PrintError when it is the template that cannot be
+    laid out.
     """
     if len({piece.number for piece in pieces}) < len(pieces):
         raise PrintError("two letters have one piece number")
     style = shipped_css() if css is None else css
-    refused, printable = _sorted_out(pieces)
-    chunks: list[_Chunk] = []
-    done = len(refused)
-    for group in _groups(printable, CHUNK):
-        chunks += _chunks(group, profile=profile, css=style)
-        done += len(group)
-        if progress is not None:
-            progress(done)
-    refused += [refusal for chunk in chunks for refusal in chunk.refused]
-    chunks = [chunk for chunk in chunks if chunk.lengths]
-    if not chunks:
-        raise PrintError(f"none of {len(pieces)} letters can be printed")
+    unwritable, printable = _sorted_out(pieces)
+    quarantine = Quarantine(printable, partial(_in_jail, profile=profile, css=style, proofread=proofread))
+    chunks, refused = quarantine.lay_out(lambda done: progress(len(unwritable) + done) if progress else None)
+    refused += unwritable
     order = {piece.number: place for place, piece in enumerate(pieces)}
     refused.sort(key=lambda refusal: order[refusal.number])
-    return Rendered(pdf=_joined(chunks), pages=_page_map(chunks), refused=tuple(refused))
+    return Rendered(pdf=_joined(chunks) if chunks else b"", pages=_page_map(chunks), refused=tuple(refused))
 
 
 def render_html(html: str, *, css: str = "") -> bytes:
-    """A fragment (cover, label, envelope) to PDF, with the same fonts and the same fetcher; `css` sets the page.
+    """A fragment (cover, label, envelope) to PDF, in the jail, with the same fonts; `css` sets the page.
 
-    Its characters are not checked: the caller does that with `fonts.missing`. Raises PrintError as `render` does.
+    Raises PrintError as `render` does, and MissingGlyph for a character that no font has.
     """
-    with _sealed_off():
-        return _finished([_laid_out(framed(html, css=css)).write_pdf()])
-
-
-def warm() -> None:
-    """Import the engine now, so that children forked from this process need not."""
-    _engine()
+    return _finished([engine.jailed(partial(_one_pdf, framed(html, css=css)))])
 
 
 @lru_cache(maxsize=1)
@@ -127,33 +96,50 @@ def _sorted_out(pieces: Iterable[PieceSource]) -> tuple[list[Refusal], list[Piec
     return refused, printable
 
 
-def _groups(pieces: Sequence[PieceSource], size: int) -> Iterator[Sequence[PieceSource]]:
-    return (pieces[start : start + size] for start in range(0, len(pieces), size))
+def _in_jail(pieces: Sequence[PieceSource], *, profile: Profile, css: str, proofread: bool) -> _Chunk:
+    share = max(len(pieces) / MOST_LETTERS, sum(len(piece.text) for piece in pieces) / MOST_TEXT)
+    cpu = min(_CPU_FULL, _CPU_ALONE + ceil((_CPU_FULL - _CPU_ALONE) * share) - 1)
+    work = partial(_chunk, pieces, profile=profile, css=css)
+    return engine.jailed(partial(_proofread, work, pieces, profile) if proofread else work, limits=Limits(cpu=cpu))
 
 
-def _chunks(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> list[_Chunk]:
-    """The letters as one chunk; when the layout breaks down, halves of it, until the letter to blame stands alone."""
-    try:
-        return [_chunk(pieces, profile=profile, css=css)]
-    except PrintError:
-        raise
-    except Exception as error:
-        if len(pieces) == 1:
-            refusal = Refusal(number=pieces[0].number, reason="layout", detail=type(error).__name__)
-            return [_Chunk(pdf=b"", lengths=(), refused=(refusal,))]
-    halves = _groups(pieces, (len(pieces) + 1) // 2)
-    return [chunk for half in halves for chunk in _chunks(half, profile=profile, css=css)]
+def _proofread(work: Callable[[], _Chunk], pieces: Sequence[PieceSource], profile: Profile) -> _Chunk:
+    """The chunk, when preflight finds nothing. Else PrintError: one letter with an odd font would stop its batch."""
+    chunk, texts = work(), {piece.number: piece.text for piece in pieces}
+    pages = _page_map([chunk])
+    found = preflight.check(_joined([chunk]), profile=profile, pages=pages, address_texts={}, texts=texts)
+    if found:
+        raise PrintError(f"preflight gate {found[0].gate}: {found[0].problem}")
+    return chunk
 
 
 def _chunk(pieces: Sequence[PieceSource], *, profile: Profile, css: str) -> _Chunk:
-    with _sealed_off():
-        laid_out = _laid_out(document(pieces, profile=profile, css=css))
+    with engine.watched():
+        laid_out = engine.laid_out(document(pieces, profile=profile, css=css))
         lengths = _lengths(pieces, laid_out.pages, profile=profile)
         totals = {number: pages - blank for number, pages, blank in lengths if pages - blank > 1}
         if totals:
             # Counting the pages within the layout would lay out every page twice; most letters have one.
-            laid_out = _laid_out(document(pieces, profile=profile, css=css, totals=totals))
-        return _Chunk(pdf=laid_out.write_pdf(), lengths=lengths)
+            laid_out = engine.laid_out(document(pieces, profile=profile, css=css, totals=totals))
+        return _Chunk(pdf=_readable(laid_out), lengths=lengths)
+
+
+def _one_pdf(html: str) -> bytes:
+    with engine.watched():
+        return _readable(engine.laid_out(html))
+
+
+def _readable(laid_out: Any) -> bytes:
+    """The PDF of a document. Raises PrintError for one that cannot be read: a number without end goes in as it is."""
+    pdf: bytes = laid_out.write_pdf()
+    try:
+        with pikepdf.open(io.BytesIO(pdf)) as document:
+            whole = len(document.pages) == len(laid_out.pages)
+    except pikepdf.PdfError:
+        whole = False
+    if not whole:
+        raise PrintError("the layout engine made a broken PDF of it")
+    return pdf
 
 
 def _lengths(pieces: Sequence[PieceSource], pages: Sequence[Any], *, profile: Profile) -> tuple[_Length, ...]:
@@ -200,41 +186,3 @@ def _finished(parts: Sequence[bytes], lengths: Sequence[int] = ()) -> bytes:
             compress_streams=True,
         )
     return out.getvalue()
-
-
-@lru_cache(maxsize=1)
-def _engine() -> tuple[Any, Any, Any]:
-    """WeasyPrint, one font configuration for the process (each new one leaks) and the fetcher that serves nothing."""
-    import gc
-
-    import weasyprint
-    from weasyprint.text.fonts import FontConfiguration
-    from weasyprint.urls import FatalURLFetchingError, URLFetcher
-
-    class NothingFetcher(URLFetcher):  # type: ignore[misc]
-        """Refuses every address, so that no letter reaches the network or a file."""
-
-        def fetch(self, url: str, *_: Any) -> Any:
-            raise FatalURLFetchingError(f"refused to fetch {url[:80]}")
-
-    # Layout makes boxes by the hundred thousand; a collector that walks the imported modules each time costs a quarter.
-    gc.collect()
-    gc.freeze()
-    return weasyprint, FontConfiguration(), NothingFetcher()
-
-
-@contextmanager
-def _sealed_off() -> Iterator[None]:
-    """Turns a refused address into a PrintError; the engine raises it past every ordinary handler."""
-    from weasyprint.urls import FatalURLFetchingError
-
-    try:
-        yield
-    except FatalURLFetchingError as error:
-        raise PrintError(f"{error}: print templates may not use images, outside styles or outside fonts") from error
-
-
-def _laid_out(html: str) -> Any:
-    weasyprint, configuration, fetcher = _engine()
-    page = weasyprint.HTML(string=html, url_fetcher=fetcher)
-    return page.render(font_config=configuration, presentational_hints=False, pdf_version=PDF_VERSION)

@@ -97,10 +97,12 @@ def test_hold_and_unhold_single_letters(office: Desk, world: World) -> None:
 
     held = office.ask("delivery", "hold", one, "--reason", "the ambassador visits")
     shown = office.ask("delivery", "show", one)
+    said = office.quick("delivery", "show", one).out
     freed = office.ask("delivery", "unhold", one)
 
     assert (held, freed) == ({"held": 1}, {"queued": 1})
     assert (shown["state"], shown["reason"], shown["note"]) == ("held", "operator", "the ambassador visits")
+    assert "note: the ambassador visits" in said
     assert office.ask("delivery", "show", one)["state"] == "queued"
 
 

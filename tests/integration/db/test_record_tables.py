@@ -9,26 +9,32 @@ from sqlalchemy.exc import DBAPIError
 
 from uamail.db import Database
 from uamail.db.immutable import TABLES
-from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditSpan
+from uamail.models import AuditAnchor, AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode, AuditSpan
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = {
     "audit_event": {"type": "'forged'"},
     "audit_span": {"subject": "'forged'"},
     "audit_leaf": {"event_id": "2"},
+    "audit_node": {"hash": "'forged'"},
     "audit_checkpoint": {"note": "'forged'"},
+    "audit_anchor": {"proof": "'forged'"},
 }
 # A second row with the same id, table by table.
 AGAIN = {
     "audit_event": ("id, type, at, body", "1, 'forged', '2026-01-01', '{}'"),
     "audit_span": ("id, event_id, subject, first_id, last_id", "1, 1, 'forged', 1, 9"),
     "audit_leaf": ("id, event_id, leaf_hash", "1, 2, '00'"),
+    "audit_node": ("id, level, position, hash", "1, 6, 9, '00'"),
     "audit_checkpoint": ("id, size, root, note, at", "1, 9, '00', 'forged', '2026-01-01'"),
+    "audit_anchor": ("id, size, kind, name, proof, at", "1, 9, 'timestamp', 'x', '00', '2026-01-01'"),
 }
 # The same through the other unique key.
 OTHER_KEY = {
     "audit_leaf": ("id, event_id, leaf_hash", "7, 1, '00'"),
+    "audit_node": ("id, level, position, hash", "7, 6, 0, '00'"),
     "audit_checkpoint": ("id, size, root, note, at", "7, 2, '00', 'forged', '2026-01-01'"),
+    "audit_anchor": ("id, size, kind, name, proof, at", "7, 2, 'timestamp', 'tsa', '00', '2026-01-01'"),
 }
 
 
@@ -39,7 +45,9 @@ def record(database: Database) -> Database:
         session.flush()
         session.add(AuditSpan(id=1, event_id=1, subject="delivery", first_id=1, last_id=3))
         session.add(AuditLeaf(id=1, event_id=1, leaf_hash=b"\0" * 32))
+        session.add(AuditNode(id=1, level=6, position=0, hash=b"\0" * 32))
         session.add(AuditCheckpoint(id=1, size=2, root=b"\0" * 32, note="note", at=AT))
+        session.add(AuditAnchor(id=1, size=2, kind="timestamp", name="tsa", proof=b"token", at=AT))
     return database
 
 
@@ -122,7 +130,7 @@ def test_event_has_one_leaf_only(record: Database) -> None:
     with pytest.raises(DBAPIError), record.scope() as session:
         session.add(AuditLeaf(id=9, event_id=1, leaf_hash=b"\1" * 32))
 
-    assert len(content(record)) == 5
+    assert len(content(record)) == 7
 
 
 def test_dropped_triggers_are_noticed(record: Database) -> None:

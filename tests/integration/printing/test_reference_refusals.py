@@ -14,6 +14,7 @@ import pytest
 from uamail.errors import PrintError
 from uamail.printing import profile, reference
 from uamail.printing.page import PieceSource
+from uamail.printing.quarantine import MOST_LETTERS
 
 PAPER = profile.load("din5008-b")
 
@@ -72,8 +73,9 @@ def test_markup_in_words_stays_text(payload: str) -> None:
     ],
 )
 def test_template_may_not_fetch(html: str) -> None:
+    pieces = [piece(1, "words", html=html), piece(2, "words", html=html)]
     with pytest.raises(PrintError, match="refused to fetch"):
-        reference.render([piece(1, "words", html=html)], profile=PAPER)
+        reference.render(pieces, profile=PAPER)
     with pytest.raises(PrintError, match="refused to fetch"):
         reference.render_html(html)
 
@@ -105,13 +107,16 @@ def test_unprintable_letter_does_not_stop_others() -> None:
 
     rendered = reference.render([piece(1, "one"), deep, piece(3, "three"), piece(4, "four")], profile=PAPER)
 
-    assert [(each.number, each.reason, each.detail) for each in rendered.refused] == [(2, "layout", "RecursionError")]
+    detail = "the layout engine fails at it (RecursionError)"
+    assert [(each.number, each.reason, each.detail) for each in rendered.refused] == [(2, "layout", detail)]
     assert [(row.number, row.first_page) for row in rendered.pages] == [(1, 1), (3, 2), (4, 3)]
 
 
-def test_nothing_printable_is_an_error() -> None:
-    with pytest.raises(PrintError, match="none of 1"):
-        reference.render([piece(1, "\U00013000")], profile=PAPER)
+def test_nothing_printable_makes_no_pdf() -> None:
+    rendered = reference.render([piece(1, "\U00013000")], profile=PAPER)
+
+    assert (rendered.pdf, rendered.pages) == (b"", ())
+    assert [one.number for one in rendered.refused] == [1]
 
 
 def test_piece_numbers_are_not_shared() -> None:
@@ -120,13 +125,13 @@ def test_piece_numbers_are_not_shared() -> None:
 
 
 def test_chunks_are_joined_in_order() -> None:
-    pieces = [piece(number, f"words {number}") for number in range(1, reference.CHUNK + 3)]
+    pieces = [piece(number, f"words {number}") for number in range(1, MOST_LETTERS + 3)]
     done: list[int] = []
 
     rendered = reference.render(pieces, profile=PAPER, progress=done.append)
 
-    assert done == [reference.CHUNK, reference.CHUNK + 2]
-    assert [row.first_page for row in rendered.pages] == list(range(1, reference.CHUNK + 3))
+    assert done == [MOST_LETTERS, MOST_LETTERS + 2]
+    assert [row.first_page for row in rendered.pages] == list(range(1, MOST_LETTERS + 3))
     with pypdfium2.PdfDocument(rendered.pdf) as document:
         read = [document[row.first_page - 1].get_textpage().get_text_range().split()[1] for row in rendered.pages]
     assert read == [str(row.number) for row in rendered.pages]

@@ -107,3 +107,16 @@ def test_each_append_changes_the_root() -> None:
     roots = [tree.root(LEAVES[:size]) for size in range(20)]
 
     assert all(older != newer for older, newer in pairwise(roots))
+
+
+@pytest.mark.parametrize("start", [0, 1, 1000, 1024, 1500, 3072])
+def test_extending_is_appending_one_by_one(start: int) -> None:
+    leaves = [tree.leaf_hash(b"%d" % number) for number in range(6000)]
+    single, many = tree.Frontier(), tree.Frontier()
+    for leaf in leaves:
+        single.append(leaf)
+
+    many.extend(leaves[:start])
+    many.extend(leaves[start:])
+
+    assert (many.size, many.hashes) == (single.size, single.hashes)

@@ -185,6 +185,26 @@ def test_endless_output_is_cut_off(tmp_path: Path) -> None:
         show(tmp_path, "{% for x in text %}{{ text }}{% endfor %}", name="page.txt", text="x" * 8_001)
 
 
+def test_endless_loops_are_cut_off(tmp_path: Path) -> None:
+    loops = "{% for a in text %}{% for b in text %}{% endfor %}{% endfor %}"
+
+    with pytest.raises(InputError, match="its loops run more than 4000000 times"):
+        show(tmp_path, loops * 100, text="x" * 5_000)
+
+
+def test_loops_know_their_length(tmp_path: Path) -> None:
+    source = "{% for x in items %}{{ loop.length }}{{ loop.revindex }}{% if loop.last %}!{% endif %}{% endfor %}"
+
+    assert show(tmp_path, source) == "2221!"
+
+
+def test_refusal_does_not_repeat_what_it_was_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="dict has no such item") as caught:
+        show(tmp_path, "{{ facts[text] }}", facts={"a": 1})
+
+    assert DATA["text"] not in str(caught.value)
+
+
 def test_refusal_names_template_and_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"page\.html, line 3: templates may not use Pow"):
         show(tmp_path, "one\ntwo\n{{ 2 ** 2 }}")

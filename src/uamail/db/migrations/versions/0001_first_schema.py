@@ -65,6 +65,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_watch")),
     )
     op.create_table(
+        "audit_anchor",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("proof", sa.LargeBinary(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.CheckConstraint("kind = 'cosignature' OR kind = 'timestamp'", name=op.f("ck_audit_anchor_kind_legal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_anchor")),
+        sa.UniqueConstraint("size", "kind", "name", name=op.f("uq_audit_anchor_size_kind_name")),
+    )
+    op.create_table(
+        "audit_node",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_node")),
+        sa.UniqueConstraint("level", "position", name=op.f("uq_audit_node_level_position")),
+    )
+    op.create_table(
         "audit_checkpoint",
         sa.Column("id", Id, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
