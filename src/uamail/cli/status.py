@@ -83,7 +83,9 @@ def forecast(ua: UaArgument, home: HomeOption, as_json: JsonOption = False) -> N
     """When each target will be done at the present pace, and how late against the deadline."""
     with opened(home) as inst, inst.db.reading() as session:
         found = finding.action(session, ua)
-        rows = forecasts.forecast(session, found, rates=inst.rates, relay=inst.settings.mail.relay, now=db.now(session))
+        rows = forecasts.forecast(
+            session, found, rates=inst.rates, relay=inst.settings.mail.relay, fax=inst.fax_over, now=db.now(session)
+        )
         key = found.key
     show({"ua": key, "forecast": [row.plain() for row in rows]}, as_json, lambda: forecast_table(key, rows))
 
@@ -111,4 +113,4 @@ def forecast_table(key: str, rows: list[forecasts.Forecast]) -> Table:
 def _done(row: forecasts.Forecast) -> str:
     if row.finishes_at is not None:
         return f"{row.finishes_at:%Y-%m-%d %H:%M} UTC"
-    return "never" if row.channel == "mail" else "with the next batch"
+    return "with the next batch" if row.channel == "print" else "never"
