@@ -64,7 +64,7 @@ class Watch:
             forecast = turn.forecast(FORECASTS, now)
             seen = sights.look(session, limits=inst.sight_limits, place=_place(inst, turn), now=now)
             if forecast:
-                rows = lateness.late(session, rates=inst.rates, relay=inst.relay.name, now=now)
+                rows = lateness.late(session, rates=inst.rates, relay=inst.relay.name, fax=inst.fax_over, now=now)
                 seen = (*seen, *sights.late(rows, now=now))
         looked = [cause for cause in CAUSES if forecast or cause != "late"]
         with inst.db.scope() as session:
@@ -81,7 +81,10 @@ def _place(inst: Installation, turn: alerting.Turn) -> sights.Place:
     usage = shutil.disk_usage(inst.home.root)
     return sights.Place(
         terms=stuck.Terms(
-            relay=inst.relay.name, rehearsal=inst.relay.loopback, never_send=inst.settings.mail.never_send
+            relay=inst.relay.name,
+            rehearsal=inst.relay.loopback,
+            never_send=inst.settings.mail.never_send,
+            spool=inst.spool is not None,
         ),
         disk_free=usage.free / usage.total,
         awake_since=turn.awake_since,

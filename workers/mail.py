@@ -15,7 +15,7 @@ from uamail.journal import Journal
 from uamail.killpoint import killpoint
 from uamail.mail.transport import Transport
 from uamail.pipeline import dispatch, outcomes
-from workers import chunk
+from workers import chunk, facsimile
 from workers.broker import broker, installation, worker_name
 from workers.shift import Shift
 
@@ -60,16 +60,16 @@ async def work(lane_id: int) -> None:
     """Claim, send and record until the lane has nothing due, the token's time is up or the process stops."""
     desk = _desks.setdefault(id(asyncio.get_running_loop()), _Desk())
     ends = time.monotonic() + installation().settings.work.token_seconds
-    relay, again_at = await asyncio.to_thread(chunk.relay, installation(), lane_id)
-    if relay is None:
+    way, again_at = await asyncio.to_thread(chunk.way, installation(), lane_id)
+    if way is None:
         await asyncio.to_thread(_rest, lane_id, again_at)
         return
-    shift = Shift(lane_id, relay=relay, journal=desk.open(), ends=ends)
+    shift = Shift(lane_id, way=way, journal=desk.open(), ends=ends)
     desk.shifts += 1
     try:
         error = await shift.work(desk.transport)
         if error is not None:
-            await asyncio.to_thread(_pause, relay.name, str(error))
+            await asyncio.to_thread(_pause, chunk.name(way), str(error))
     except BaseException:
         desk.clean = False
         raise
@@ -92,6 +92,7 @@ broker.add_middleware(Closing())
 
 def close() -> None:
     """The end of the process, when nothing is being sent any more."""
+    facsimile.close()
     while _desks:
         _desks.popitem()[1].close()
 

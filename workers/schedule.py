@@ -22,6 +22,7 @@ from uamail.pipeline import (
     bounces,
     confirmation,
     dispatch,
+    faxways,
     gathering,
     recall,
     rendering,
@@ -32,6 +33,7 @@ from uamail.pipeline import (
 from workers import alerts
 from workers.bounces import Poll
 from workers.broker import broker, installation, stopping, worker_name
+from workers.faxes import Collector
 from workers.mail import drain
 from workers.printing import render
 from workers.reconcile import Follower
@@ -47,6 +49,7 @@ class Schedule:
         self._frontier = Frontier()
         self._follower = Follower()
         self._poll = Poll()
+        self._collector = Collector()
         self._watch = alerts.Watch()
         self._retention = Retention()
 
@@ -65,6 +68,7 @@ class Schedule:
             raise
         self._follower.tick()
         self._retention.look()
+        self._collector.tick()
 
     def _round(self, *, sealing: bool, signing: bool) -> int:
         """One step of every room in one transaction, then the log; how much was done, 0 when nothing is left."""
@@ -75,6 +79,7 @@ class Schedule:
             recall.expire(session, **when)
             recall.sweep(session, **when)
             rescue.lapsed(session, fence=inst.fence, rules=inst.rescue_rules, **when)
+            done += faxways.tend(session, domain=inst.fax_domain, **when)
             bounces.tend(session, terms=inst.bounce_terms, **when)
             done += gathering.gather(session, keys=inst.keys, rehearsal=inst.terms.rehearsal, **when)
             done += batching.collect(session, rules=inst.print_rules, **when)
@@ -94,8 +99,9 @@ class Schedule:
         """Whether nothing is left that will happen by itself."""
         inst = installation()
         with inst.db.reading() as session:
-            mail = dispatch.unfinished(session, terms=inst.terms, now=db.now(session))
-            return not (mail or rendering.unfinished(session) or confirmation.unfinished(session))
+            ours = [one for one in (inst.terms, inst.fax_terms) if one is not None]
+            sending = any(dispatch.unfinished(session, terms=one, now=db.now(session)) for one in ours)
+            return not (sending or rendering.unfinished(session) or confirmation.unfinished(session))
 
     def guard(self) -> None:
         """Raises RuleRefused when the database is older than the last checkpoint that was signed from here."""
@@ -133,7 +139,8 @@ class Schedule:
     def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()
         token = timedelta(seconds=inst.settings.work.token_seconds)
-        return dispatch.nudge(session, terms=inst.terms, token=token, now=now)
+        ours = [one for one in (inst.terms, inst.fax_terms) if one is not None]
+        return [lane for one in ours for lane in dispatch.nudge(session, terms=one, token=token, now=now)]
 
 
 def _rescue() -> None:

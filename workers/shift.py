@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from uamail import timing
 from uamail.errors import RelayError
+from uamail.fax.spool import Spool
 from uamail.journal import Answer, Journal
 from uamail.mail.envelope import Outgoing
-from uamail.mail.relay import Relay
 from uamail.mail.reply import scrub
 from uamail.mail.transport import Outcome, Transport
-from uamail.pipeline import sending
+from uamail.pipeline import sending, spooling
 from uamail.pipeline.claim import Claim, Finished
 from uamail.pipeline.sending import Prepared, Source
 from workers import chunk
@@ -32,8 +32,8 @@ class Shift:
     connection asks for one; the database is only spoken to in threads, chunk by chunk.
     """
 
-    def __init__(self, lane_id: int, *, relay: Relay, journal: Journal | None, ends: float) -> None:
-        self._lane_id, self._relay, self._journal, self._ends = lane_id, relay, journal, ends
+    def __init__(self, lane_id: int, *, way: chunk.Way, journal: Journal | None, ends: float) -> None:
+        self._lane_id, self._way, self._journal, self._ends = lane_id, way, journal, ends
         self._inst = installation()
         # Claims, or with DKIM what was made of them in threads.
         self._claims: deque[Claim | Prepared | Finished] = deque()
@@ -61,7 +61,7 @@ class Shift:
         error = None
         try:
             if await self.wait():
-                error = await transport.run(self, relay=self._relay, intent=self, keep=self.keep)
+                error = await self._send(transport)
         finally:
             # A shift that broke must not go on renewing its leases: nobody could ever rescue its letters.
             for task in beside:
@@ -69,6 +69,11 @@ class Shift:
             await asyncio.gather(*beside, return_exceptions=True)
             await self._end(error)
         return error
+
+    async def _send(self, transport: Transport) -> RelayError | None:
+        if isinstance(self._way, Spool):
+            return await spooling.run(self, spool=self._way, intent=self, keep=self.keep)
+        return await transport.run(self, relay=self._way, intent=self, keep=self.keep)
 
     # What the transport asks of its feed.
 
@@ -130,7 +135,7 @@ class Shift:
         if self._journal is not None:
             self._journal.making(claim.attempt_id)
         source = self._sources.pop(claim.delivery_id, None)
-        made = sending.prepared(claim, source, house=self._inst.house, relay=self._relay.name, now=self._now)
+        made = sending.prepared(claim, source, house=self._inst.house, relay=chunk.name(self._way), now=self._now)
         if self._journal is not None:
             self._journal.making(0)
         timing.observe("render", time.perf_counter() - began)
@@ -154,18 +159,18 @@ class Shift:
         if self._open and time.monotonic() > self._ends:
             self._drained = True
             return
-        inst, relay = self._inst, self._relay
-        claimed, sources, self._now = await asyncio.to_thread(chunk.claim, inst, self._lane_id, relay, self.worker)
+        inst, way = self._inst, self._way
+        taken = await asyncio.to_thread(chunk.claim, inst, self._lane_id, way, self.worker)
+        claimed, self._now = taken.claimed, taken.now
         ours = {one.attempt_id: one for one in claimed.claims}
         self._open.update(ours)
         self._waiting.update(ours)
-        if inst.signer is None:
+        sources = await asyncio.to_thread(chunk.paged, inst, taken) if taken.faxes else taken.sources
+        if inst.signer is None or isinstance(way, Spool):
             self._sources.update(sources)
             self._claims.extend(claimed.claims)
         else:
-            self._claims.extend(
-                await asyncio.to_thread(chunk.signed, self._inst, self._relay, claimed.claims, sources, self._now)
-            )
+            self._claims.extend(await asyncio.to_thread(chunk.signed, inst, way, claimed.claims, sources, self._now))
         if not claimed.claims:
             self._drained, self.again_at = True, claimed.again_at
 
@@ -219,7 +224,7 @@ class Shift:
             await asyncio.gather(self._refilling, return_exceptions=True)
         # What was begun and has no reply is for the journal and the reaper.
         for claim in [one for key, one in self._waiting.items() if key not in self._begun]:
-            self._add(sending.unsent(claim, self._relay.name, error or Stopping()))
+            self._add(sending.unsent(claim, chunk.name(self._way), error or Stopping()))
         await self._flushed()
 
     async def _beat(self) -> None:
@@ -236,7 +241,7 @@ class Shift:
             await asyncio.sleep(HEED)
             with contextlib.suppress(DBAPIError):
                 claims = [_claim_of(one) for one in self._claims]
-                gone = await asyncio.to_thread(chunk.stopped, self._inst, self._relay, claims) if claims else set()
+                gone = await asyncio.to_thread(chunk.stopped, self._inst, self._way, claims) if claims else set()
                 await self._give_back(gone)
 
     async def _give_back(self, gone: set[int]) -> None:

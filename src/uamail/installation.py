@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from uamail import settings as setting
 from uamail.db import Database, migrate
 from uamail.errors import InputError, LedgerError, NotFound, RuleRefused, SettingError
+from uamail.fax.spool import Spool
 from uamail.hook import Hook
 from uamail.journal import Book, Journals
 from uamail.ledger.checkpoint import Checkpoint, open_note
@@ -18,6 +19,7 @@ from uamail.ledger.cosignature import Witness, read_witness
 from uamail.mail import dkimkey
 from uamail.mail.address import parse
 from uamail.mail.dkim import Signer, SigningKey
+from uamail.mail.faxgateway import Gateway
 from uamail.mail.incoming.imap import Account
 from uamail.mail.relay import Relay, Timeouts
 from uamail.mail.route import EVERYWHERE, Route
@@ -31,14 +33,21 @@ from uamail.pipeline.batching import Rules
 from uamail.pipeline.contents import Tariffs
 from uamail.pipeline.digesting import Timetable
 from uamail.pipeline.dispatch import Terms
+from uamail.pipeline.faxing import SPOOL
+from uamail.pipeline.faxresults import Rules as FaxRules
 from uamail.pipeline.reconciling import Rules as LogRules
 from uamail.pipeline.sending import House
 from uamail.pipeline.telling import Voice
 from uamail.printing import postage, transit
+from uamail.printing.profile import Profile
+from uamail.printing.profile import load as print_profile
 from uamail.queries.sights import Limits
 from uamail.settings import LimitSettings, Settings, WindowSettings
 from uamail.store import Store
 from uamail.vault import Keyring
+
+# Faxes claimed at once: their pages are laid out before the first of them goes, and a slot must not expire meanwhile.
+FAXES = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,12 @@ class Installation:
 
     @cached_property
     def house(self) -> House:
-        return House(mail=self.settings.mail, keys=self.keys, templates_dir=self.settings.operator_templates)
+        return House(
+            mail=self.settings.mail,
+            keys=self.keys,
+            templates_dir=self.settings.operator_templates,
+            gateway=self.gateway,
+        )
 
     @cached_property
     def relay(self) -> Relay:
@@ -199,6 +213,70 @@ class Installation:
             sender=self.settings.mail.domain,
             # In test mode as well: a letter that went to the tester must never count as sent to its target.
             never_send=self.settings.mail.quiet is not None,
+        )
+
+    @cached_property
+    def gateway(self) -> Gateway | None:
+        """The fax gateway; None when faxes go another way or none. Raises SettingError for an unsafe address."""
+        chosen = self.settings.fax
+        if chosen.way != "gateway":
+            return None
+        return Gateway(address=chosen.address, subject=chosen.subject, text=chosen.text)
+
+    @cached_property
+    def spool(self) -> Spool | None:
+        """The fax spool; None when faxes go another way or none."""
+        chosen = self.settings.fax
+        return Spool(self.home.root / chosen.spool) if chosen.way == "spool" else None
+
+    @property
+    def fax_domain(self) -> str | None:
+        """The domain that faxes are mailed to, empty for the spool, None while there is no way for them."""
+        if self.gateway is not None:
+            return self.gateway.domain
+        return "" if self.spool is not None else None
+
+    @cached_property
+    def fax_terms(self) -> Terms | None:
+        """What claims of faxes go by; None while there is no way for them.
+
+        The spool is no rehearsal and keeps its pace, whatever the relay is.
+        """
+        if self.fax_domain is not None:
+            _ = self.fax_profile
+        if self.gateway is not None:
+            return self.fax_terms_over(self.relay)
+        return self.fax_terms_over(None) if self.spool is not None else None
+
+    @property
+    def fax_over(self) -> str | None:
+        """The relay or the spool that faxes go through; None while there is no way for them."""
+        return self.fax_terms.relay if self.fax_terms is not None else None
+
+    def fax_terms_over(self, relay: Relay | None) -> Terms:
+        """The same for a relay, or for the spool when there is none."""
+        plain = self.terms_over(relay or self.relay)
+        few = replace(plain, kinds=("fax",), most=min(plain.most, FAXES))
+        if relay is not None:
+            return few
+        return replace(few, relay=SPOOL, rehearsal=False, rates=self.rates, routes=())
+
+    @cached_property
+    def fax_profile(self) -> Profile:
+        """What the pages of faxes look like. Raises SettingError when there is no such profile."""
+        try:
+            return print_profile(self.settings.fax.profile)
+        except NotFound as error:
+            raise SettingError("fax.profile", self.settings.fax.profile, str(error)) from error
+
+    @cached_property
+    def fax_rules(self) -> FaxRules:
+        chosen = self.settings.fax
+        return FaxRules(
+            busy_wait=timedelta(minutes=chosen.busy_minutes),
+            busy_retries=chosen.busy_retries,
+            most_failures=chosen.most_failures,
+            keep=timedelta(hours=chosen.keep_hours),
         )
 
     @cached_property

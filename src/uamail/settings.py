@@ -173,6 +173,21 @@ class PrintSettings(_Section):
     keep_days: int = Field(ge=1)
 
 
+class FaxSettings(_Section):
+    way: Literal["", "gateway", "spool"]
+    address: str
+    subject: str
+    text: str
+    spool: str = Field(min_length=1)
+    most_pages: int = Field(ge=1)
+    profile: str
+    keep_hours: float = Field(ge=0)
+    busy_minutes: float = Field(gt=0)
+    busy_retries: int = Field(ge=0)
+    most_failures: int = Field(ge=1)
+    poll_seconds: float = Field(gt=0)
+
+
 class ImapSettings(_Section):
     host: str
     port: int = Field(ge=1, le=65535)
@@ -286,6 +301,7 @@ class Settings(BaseSettings):
     work: WorkSettings
     journal: JournalSettings
     print: PrintSettings
+    fax: FaxSettings
     bounces: BounceSettings
     release: ReleaseSettings
     intake: ImportSettings

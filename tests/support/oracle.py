@@ -54,7 +54,7 @@ class Verdict:
 
 
 def judge(inst: Installation, arrived: Iterable[str]) -> Verdict:
-    """Compare the database and its record with the Message-IDs that arrived."""
+    """Compare the database and its record with the Message-IDs of the mails and faxes that arrived."""
     verdict = Verdict()
     with inst.db.reading() as session:
         _arrivals(session, inst, Tally(arrived), verdict)
@@ -67,7 +67,7 @@ def judge(inst: Installation, arrived: Iterable[str]) -> Verdict:
 
 
 def _arrivals(session: Session, inst: Installation, arrived: Tally[str], verdict: Verdict) -> None:
-    rows = session.execute(select(Delivery).where(Delivery.channel == "mail")).scalars().all()
+    rows = session.execute(select(Delivery).where(Delivery.channel != "print")).scalars().all()
     flagged = set(session.execute(select(Attempt.delivery_id).where(Attempt.outcome == "uncertain")).scalars())
     ids = {inst.house.message_id(row.id): row for row in rows}
     verdict.unowned = sorted(set(arrived) - set(ids))
@@ -125,7 +125,7 @@ def _replay(steps: list[tuple[str, str | None]], state: str) -> str | None:
         return "its routing is not on the record"
     at: str | None = None
     for word, from_ in steps[1:]:
-        if word in ("hastened", "redirected"):
+        if word in ("hastened", "redirected", "delivered"):  # no moves
             continue
         if from_ not in (ROUTED if at is None else (at,)):
             return f"{word} from {from_}, but it was {at or 'routed'}"

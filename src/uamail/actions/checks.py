@@ -8,12 +8,11 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from uamail import faxnumber
 from uamail.actions import ua
 from uamail.errors import InputError
 
 _IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-# E.164: country code and number, at most 15 digits.
-_FAX = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 # RFC 5646 2.1, without extensions and private use; no language subtag of more than 3 letters was ever registered.
 _LANGUAGE = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|\d{3}))?"
@@ -135,12 +134,8 @@ def email(text: str) -> str:
 
 
 def fax(text: str) -> str:
-    """A fax number in E.164: plus sign, country code, number, nothing else."""
-    if _FAX.fullmatch(text) is None:
-        bare = "+" + re.sub(r"\D", "", text)
-        hint = f'"{bare}"' if text.strip().startswith("+") and _FAX.fullmatch(bare) else '"+861062381025"'
-        raise ValueError(f"write it in E.164 like {hint}")
-    return text
+    """A fax number with its country code, normalised to E.164 ("+86 991 2825 429" gives "+869912825429")."""
+    return faxnumber.parse(text)
 
 
 def link(text: str) -> str:

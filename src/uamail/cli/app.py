@@ -23,6 +23,7 @@ from uamail.cli import (
     digest,
     dkim,
     doctor,
+    fax,
     fsck,
     home,
     metrics,
@@ -63,6 +64,7 @@ app.command("status")(status.status)
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(digest.app, name="digest")
 app.add_typer(batch.app, name="batch")
+app.add_typer(fax.app, name="fax")
 app.add_typer(bounces.app, name="bounces")
 audit.app.command()(balance.reconcile)
 audit.app.command()(audit_export.export)

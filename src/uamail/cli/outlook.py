@@ -1,6 +1,7 @@
 """What workers would send in the next minutes: the claims themselves, made ahead of time and then undone."""
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,14 +50,18 @@ def outlook(inst: Installation, *, seconds: float) -> Outlook:
     found = []
     try:
         with inst.db.scope() as session:
-            found.append(_ahead(session, inst.terms, seconds))
+            terms = {"fax": inst.fax_terms}
+            found.append(_ahead(session, lambda kind: terms.get(kind, inst.terms), seconds))
             raise _Undone
     except _Undone:
         return found[0]
 
 
-def _ahead(session: Session, terms: dispatch.Terms, seconds: float) -> Outlook:
-    """The lanes in the order in which they may go, each claimed at the moment it may, because they share limits."""
+def _ahead(session: Session, terms_of: Callable[[str], dispatch.Terms | None], seconds: float) -> Outlook:
+    """The lanes in the order in which they may go, each claimed at the moment it may, because they share limits.
+
+    `terms_of` a kind of lane; None for lanes that nothing goes through.
+    """
     now = db.now(session)
     until = now + timedelta(seconds=seconds)
     keys = _lanes(session)
@@ -65,6 +70,9 @@ def _ahead(session: Session, terms: dispatch.Terms, seconds: float) -> Outlook:
     left = MOST
     while times and left > 0:
         at, lane = heapq.heappop(times)
+        terms = terms_of(keys[lane].partition(":")[0])
+        if terms is None:
+            continue
         claimed = dispatch.claim(session, lane, terms=terms, worker="outlook", now=at)
         if claimed.claims:
             left -= len(claimed.claims)

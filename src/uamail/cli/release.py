@@ -17,7 +17,8 @@ from uamail.cli.switches import switches, warn
 from uamail.errors import InputError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Action
-from uamail.pipeline import releasing, rolls, sending
+from uamail.pipeline import faxing, releasing, rolls, sending, writing
+from uamail.pipeline.faxways import NO_WAY
 from uamail.queries import finding, lists
 from uamail.queries import forecast as forecasts
 from uamail.queries.forecast import Forecast
@@ -76,6 +77,8 @@ def _look(
     inst: Installation, session: Session, ua: str, channel: str, *, late: bool
 ) -> tuple[dict[str, Any], releasing.Run, list[Forecast]]:
     action = finding.action(session, ua)
+    if channel == "fax" and inst.fax_domain is None:
+        raise RuleRefused(NO_WAY)
     run_ = releasing.run_of(session, action, channel=channel, late=late)
     warn(switches(session, inst.settings))
     facts, rows = _facts(inst, session, action, run_)
@@ -104,13 +107,31 @@ def _facts(
             {"target": key, "language": language, "subject": mail.subject, "text": mail.text}
             for key, language, mail in shown.mails
         ]
-        rows = forecasts.forecast(
-            session, action, rates=inst.rates, relay=inst.relay.name, ways=inst.tariffs.transit, now=now
-        )
-        facts["forecast"] = [row.plain() for row in rows]
+    elif run_.channel == "fax":
+        facts |= _fax_facts(inst, session, run_)
     else:
         facts["preview_sha256"] = releasing.print_preview(session, run_)
+    if run_.channel != "print":
+        rows = forecasts.forecast(
+            session,
+            action,
+            rates=inst.rates,
+            relay=inst.relay.name,
+            fax=inst.fax_over,
+            ways=inst.tariffs.transit,
+            now=db.now(session),
+        )
+        facts["forecast"] = [row.plain() for row in rows]
     return facts, rows
+
+
+def _fax_facts(inst: Installation, session: Session, run_: releasing.Run) -> dict[str, Any]:
+    letters = faxing.letters(session, writing.briefs(session, releasing.specimens(session, run_)))
+    templates = inst.settings.operator_templates
+    shown = faxing.preview(letters, keys=inst.keys, templates_dir=templates, now=db.now(session))
+    names = ("target", "language", "subject", "text")
+    specimens = [dict(zip(names, one, strict=True)) for one in shown.letters]
+    return {"preview_sha256": shown.sha256, "specimens": specimens}
 
 
 def _previewed(facts: dict[str, Any], forecast: list[Forecast], as_json: bool) -> None:

@@ -83,8 +83,15 @@ def forecast(ua: UaArgument, home: HomeOption, as_json: JsonOption = False) -> N
     """When each target will be done at the present pace, and how late against the deadline."""
     with opened(home) as inst, inst.db.reading() as session:
         found = finding.action(session, ua)
-        now, relay, ways = db.now(session), inst.settings.mail.relay, inst.tariffs.transit
-        rows = forecasts.forecast(session, found, rates=inst.rates, relay=relay, ways=ways, now=now)
+        rows = forecasts.forecast(
+            session,
+            found,
+            rates=inst.rates,
+            relay=inst.settings.mail.relay,
+            fax=inst.fax_over,
+            ways=inst.tariffs.transit,
+            now=db.now(session),
+        )
         key = found.key
     show({"ua": key, "forecast": [row.plain() for row in rows]}, as_json, lambda: forecast_table(key, rows))
 
@@ -114,4 +121,4 @@ def _done(row: forecasts.Forecast) -> str:
         return f"{row.finishes_at:%Y-%m-%d %H:%M} UTC"
     if row.post_by is not None:
         return f"post by {row.post_by}"
-    return "never" if row.channel == "mail" else "with the next batch"
+    return "with the next batch" if row.channel == "print" else "never"

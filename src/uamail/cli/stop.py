@@ -6,20 +6,24 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from uamail import db
+from uamail import db, faxnumber
 from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
 from uamail.errors import InputError, NotFound
 from uamail.installation import Installation
 from uamail.models import Target
 from uamail.pipeline import recall
+from uamail.pipeline.faxing import SPOOL
 from uamail.queries import finding
 from uamail.queries import stops as stopped
 
 Scope = Annotated[
-    Literal["action", "target", "mailbox", "domain", "relay", "office", "all"], typer.Argument(help="What is stopped.")
+    Literal["action", "target", "mailbox", "number", "fax", "domain", "relay", "office", "all"],
+    typer.Argument(help="What is stopped."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show how many letters that concerns.")]
-Key = Annotated[str, typer.Argument(help="UA, UA/target, address, domain, relay or country; empty for all.")]
+Key = Annotated[
+    str, typer.Argument(help="UA, UA/target, address, fax number, domain, relay or country; empty for fax and all.")
+]
 
 
 def stop(
@@ -80,12 +84,22 @@ def _target(session: Session, key: str) -> str:
     return f"{found.key}/{target}"
 
 
+def _number(key: str) -> str:
+    try:
+        return faxnumber.parse(key)
+    except ValueError as error:
+        raise InputError(f"fax number {key!r}: {error}") from error
+
+
 def _key(inst: Installation, session: Session, scope: str, key: str) -> str:
     """The key as claims compare it. Raises InputError or NotFound for one that would stop nothing."""
-    if scope == "all":
+    if scope in ("all", "fax"):
         return ""
-    if scope == "relay" and key not in inst.settings.relays:
-        raise InputError(f"no relay {key!r}; there is {', '.join(inst.settings.relays)}")
+    relays = [*inst.settings.relays, *([SPOOL] if inst.spool else [])]
+    if scope == "relay" and key not in relays:
+        raise InputError(f"no relay {key!r}; there is {', '.join(relays)}")
+    if scope == "number":
+        return _number(key)
     if scope == "action":
         return finding.action(session, key).key
     if scope == "target":

@@ -67,7 +67,7 @@ def worker_environment(home: Path, *, smtp: str | None, no_pacing: bool) -> dict
     if no_pacing:
         environment["UAMAIL_NO_PACING"] = "1"
     with opened(home, pacing=not no_pacing) as inst:
-        _ = inst.terms, inst.alert_rules
+        _ = inst.terms, inst.fax_terms, inst.alert_rules
         # A database that is still coming up is the workers' affair: they wait for it.
         with contextlib.suppress(OperationalError), inst.db.reading() as session:
             warn(switches(session, inst.settings))

@@ -51,7 +51,8 @@ def receipt(
         "ua_reference": ua_reference,
         "title": title,
         "lines": [_row(line, language=spoken, templates_dir=templates_dir) for line in lines],
-        "states": sorted({line.state for line in lines}),
+        "states": sorted({line.state for line in lines if line.channel != "fax"}),
+        "faxed": sorted({line.state for line in lines if line.channel == "fax"}),
         "checkpoint": checkpoint,
         "occasion": occasion,
     }
@@ -70,5 +71,7 @@ def _row(line: ReceiptLine, *, language: str, templates_dir: Path | None) -> dic
     return {
         "target": line.target_name,
         "channel": statewords.channel_words(line.channel, language=language, templates_dir=templates_dir),
-        "state": statewords.state_words(line.state, line.detail, language=language, templates_dir=templates_dir),
+        "state": statewords.state_words(
+            line.state, line.detail, language=language, channel=line.channel, templates_dir=templates_dir
+        ),
     }

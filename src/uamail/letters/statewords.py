@@ -28,12 +28,15 @@ def languages(templates_dir: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted({path.stem for root in roots(templates_dir) for path in (root / _FOLDER).glob("*.toml")}))
 
 
-def state_words(state: str, detail: Mapping[str, str], *, language: str, templates_dir: Path | None = None) -> str:
+def state_words(
+    state: str, detail: Mapping[str, str], *, language: str, channel: str = "", templates_dir: Path | None = None
+) -> str:
     """What happened to a letter in the words of `language`, which must be one of `languages()`.
 
-    `detail` may hold `reason` (a hold reason), `batch` ("B12"), `signers` (how many stand in the same mail) and `date`
-    (ISO 8601). A reason that has no
-    words is never shown as it is: it may be a note for staff. Raises InputError for a state without words.
+    A `channel` may have words of its own: what a mail server accepts is handed over to a fax service. `detail` may hold
+    `reason` (a hold reason), `batch` ("B12"), `signers` (how many stand in the same mail) and `date` (ISO 8601). A
+    reason that has no words is never shown as it is: it may be a note for staff. Raises InputError for a state without
+    words.
     """
     words = _words(language, templates_dir)
     reasons = words.get("reason", {})
@@ -42,7 +45,7 @@ def state_words(state: str, detail: Mapping[str, str], *, language: str, templat
     if "date" in known:
         known["date"] = _long_date(known["date"], language)
     try:
-        pattern = str(words["state"][state])
+        pattern = str(words.get(channel, {}).get(state) or words["state"][state])
     except KeyError:
         raise InputError(f"mail/words/{language}.toml: no words for the state {state!r}") from None
     return fill(pattern, known)

@@ -75,7 +75,7 @@ class _AsWritten(EmailPolicy):
         return name, value
 
 
-_WRITING = _AsWritten(linesep="\r\n", refold_source="none", cte_type="7bit")
+AS_WRITTEN = _AsWritten(linesep="\r\n", refold_source="none", cte_type="7bit")
 
 
 def build(mail: Mail) -> bytes:
@@ -84,7 +84,7 @@ def build(mail: Mail) -> bytes:
     Date is UTC, rounded down to the minute; both parts are base64. Raises InputError when a field cannot be written.
     """
     text, html = octets(mail.text), octets(inlined(mail.html))
-    root = EmailMessage(policy=_WRITING)
+    root = EmailMessage(policy=AS_WRITTEN)
     for name, value in _fields(mail):
         root[name] = value
     root["MIME-Version"] = "1.0"
@@ -246,7 +246,7 @@ def octets(text: str) -> bytes:
 
 
 def _part(subtype: str, content: bytes) -> EmailMessage:
-    part = EmailMessage(policy=_WRITING)
+    part = EmailMessage(policy=AS_WRITTEN)
     part["Content-Type"] = f"text/{subtype}; charset=utf-8"
     # base64 whatever the text: no relay re-encodes it, no line begins with a dot, no supporter's line meets the wire.
     part["Content-Transfer-Encoding"] = "base64"

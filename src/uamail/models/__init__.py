@@ -10,6 +10,7 @@ from uamail.models.base import Base
 from uamail.models.batch import Batch, BatchFile, Piece, Posting
 from uamail.models.counter import Counter
 from uamail.models.delivery import Delivery, Exclusion, PetitionRun
+from uamail.models.faxresult import FaxResult
 from uamail.models.incoming import Incoming
 from uamail.models.lane import Lane, Limit, Turn
 from uamail.models.maillog import LogRead, LogTrace
@@ -42,6 +43,7 @@ __all__ = [
     "Counter",
     "Delivery",
     "Exclusion",
+    "FaxResult",
     "Hold",
     "ImportRun",
     "Incoming",

@@ -87,7 +87,9 @@ class Target(Base):
     address_id: Mapped[int | None] = mapped_column(ForeignKey("address.id"))
     email: Mapped[str | None]
     lane_id: Mapped[int | None] = mapped_column(ForeignKey("lane.id"))
+    # In E.164.
     fax: Mapped[str | None]
+    fax_lane_id: Mapped[int | None] = mapped_column(ForeignKey("lane.id"))
     zone: Mapped[str]
     disclosure_cap: Mapped[str]
     reply_allowed: Mapped[bool]

@@ -47,6 +47,8 @@ HOLD_REASONS = (
     "deferred",
     "unwritable",
     "bounced",
+    "no_fax",
+    "too_long",
 )
 # decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
 MOVES: Mapping[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""Lanes and their limits: how fast a mailbox, a domain, a relay and everything together may be written to."""
+"""Lanes and their limits: how fast a mailbox, a fax number, a domain, a relay and everything may be written to."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,16 +8,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.models.base import Base, insert_missing, one_of
 
-SCOPES = ("mailbox", "domain", "relay", "all")
+SCOPES = ("mailbox", "domain", "number", "fax", "relay", "all")
 # Before every letter: where the reading of a queue begins.
 START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lane(Base):
-    """A queue of deliveries that share their pace: a target's mailbox, or the domain of supporters."""
+    """A queue of deliveries that share their pace: a target's mailbox or fax number, or the domain of supporters.
+
+    `domain` of a fax number is the gateway's, empty without one: the settings choose, so it follows them.
+    """
 
     __tablename__ = "lane"
-    __table_args__ = (one_of("kind", ("mailbox", "domain")),)
+    __table_args__ = (one_of("kind", ("mailbox", "domain", "fax")),)
 
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
@@ -54,7 +57,7 @@ class Turn(Base):
 
 
 class Limit(Base):
-    """Burst, count and period of one mailbox, domain, relay or of everything, with its clock.
+    """Burst, count and period of one mailbox, fax number, domain or relay, of all faxes or everything, with its clock.
 
     `arrival_us` is the theoretical arrival time of the GCRA (ITU-T I.371), microseconds since 1970.
     """
@@ -90,7 +93,16 @@ class Limit(Base):
 def lane_for(session: Session, kind: str, mailbox: str) -> int:
     """The lane of an address: its mailbox's for a target, its domain's for a supporter; made when it is new."""
     domain = mailbox.rpartition("@")[2].lower()
-    key = f"{kind}:{mailbox.lower() if kind == 'mailbox' else domain}"
+    return _lane(session, kind, mailbox.lower() if kind == "mailbox" else domain, domain)
+
+
+def fax_lane(session: Session, number: str) -> int:
+    """The lane of a fax number in E.164; made when it is new."""
+    return _lane(session, "fax", number, "")
+
+
+def _lane(session: Session, kind: str, name: str, domain: str) -> int:
+    key = f"{kind}:{name}"
     found = session.execute(select(Lane.id).where(Lane.key == key)).scalar_one_or_none()
     if found is not None:
         return found
@@ -104,8 +116,12 @@ def limits_of(lane: Lane, relay: str) -> list[tuple[str, str]]:
 
 
 def scopes_of(kind: str, key: str, domain: str, relay: str) -> list[tuple[str, str]]:
-    """The same from the lane's columns."""
+    """The same from the lane's columns; the narrowest is the last."""
     scopes = [("all", ""), ("domain", domain), ("relay", relay)]
     if kind == "mailbox":
         scopes.append(("mailbox", key.removeprefix("mailbox:")))
+    elif kind == "fax":
+        # Without a gateway there is no domain.
+        scopes = [one for one in scopes if one != ("domain", "")]
+        scopes += [("fax", ""), ("number", key.removeprefix("fax:"))]
     return scopes

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from uamail.models.base import Base, one_of
 
-HOLD_SCOPES = ("action", "target", "mailbox", "domain", "relay", "office", "all")
+HOLD_SCOPES = ("action", "target", "mailbox", "number", "fax", "domain", "relay", "office", "all")
 _ACTIVE = text("lifted_at IS NULL")
 
 

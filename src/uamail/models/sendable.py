@@ -60,11 +60,13 @@ def held() -> ColumnElement[bool]:
 
 
 def lane_stopped(relay: Any = None) -> ColumnElement[bool]:
-    """A kill switch over everything, the lane's domain or mailbox, or the relay that is given."""
+    """A kill switch over everything, the lane's domain, mailbox or number, all faxes, or the relay that is given."""
     scopes = [
         Hold.scope == "all",
         and_(Hold.scope == "domain", Hold.key == Lane.domain),
         and_(Hold.scope == "mailbox", "mailbox:" + Hold.key == Lane.key),
+        and_(Hold.scope == "number", "fax:" + Hold.key == Lane.key),
+        and_(Hold.scope == "fax", Lane.kind == "fax"),
     ]
     if relay is not None:
         scopes.append(and_(Hold.scope == "relay", Hold.key == relay))

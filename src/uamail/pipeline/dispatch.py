@@ -31,6 +31,8 @@ class Terms:
     never_send: bool = False
     # A slot expires when nobody has begun to use it by then.
     permit: timedelta = timedelta(minutes=1)
+    # The lanes it serves: mail, or faxes.
+    kinds: tuple[str, ...] = ("mailbox", "domain")
     # What other relays are for; empty: there is only this one, for everything. `sender` is the domain of From.
     routes: tuple[Route, ...] = ()
     sender: str = ""
@@ -98,7 +100,7 @@ def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) ->
 
 
 def unfinished(session: Session, *, terms: Terms, now: datetime) -> bool:
-    """Whether mail is under way, or will become due by itself."""
+    """Whether anything is under way, or letters of these lanes will become due by themselves."""
     claimed = select(Delivery.id).where(Delivery.state == "claimed", Delivery.lease_until.is_not(None))
     if session.execute(select(claimed.exists())).scalar_one():
         return True
@@ -110,7 +112,7 @@ def _flowing(terms: Terms, now: datetime, *more: ColumnElement[bool]) -> Select[
     """Lanes (id, domain) with queued letters that may go."""
     may_go = [Delivery.state == "queued", *free(rehearsal=terms.rehearsal, now=now), *more]
     waiting = select(Delivery.id).where(Delivery.lane_id == Lane.id, *may_go, *([false()] if terms.never_send else []))
-    return select(Lane.id, Lane.domain).where(waiting.exists(), ~lane_stopped())
+    return select(Lane.id, Lane.domain).where(Lane.kind.in_(terms.kinds), waiting.exists(), ~lane_stopped())
 
 
 def _reachable(session: Session, rows: Sequence[Any], terms: Terms) -> set[str]:
@@ -205,7 +207,8 @@ def renew(session: Session, claims: Sequence[Claim], *, lease: timedelta, now: d
 def _gate_query() -> Any:
     lane, relay = table_of(Lane), table_of(Relay)
     # The newest revision says where the recipient is.
-    mine = select(Target.zone).where(Target.lane_id == lane.c.id).order_by(Target.id.desc()).limit(1)
+    here = or_(Target.lane_id == lane.c.id, Target.fax_lane_id == lane.c.id)
+    mine = select(Target.zone).where(here).order_by(Target.id.desc()).limit(1)
     zone = mine.correlate(lane).scalar_subquery()
     return (
         select(lane.c.kind, lane.c.key, lane.c.domain, lane.c.looked_until, lane.c.waits_why, lane.c.waits_until)

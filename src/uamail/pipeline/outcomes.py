@@ -238,7 +238,9 @@ def pause_relay(session: Session, name: str, *, why: str, until: datetime, now: 
 def _late(session: Session, result: Finished, *, now: datetime, actor: str) -> None:
     """What is known for certain after the rescue settles what the rescue had to call uncertain."""
     to = _LATE.get(result.outcome.kind)
-    if to is None or not (result.outcome.reply is not None or result.outcome.kind == "unsent"):
+    # A spool says no more than that it has it.
+    said = result.outcome.reply is not None or result.outcome.kind in ("unsent", "accepted")
+    if to is None or not said:
         return
     ours = (
         select(Attempt.data_at)

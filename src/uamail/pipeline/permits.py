@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from uamail.models import ActionRevision, Counter, Lane, Limit, Target
 from uamail.models.base import insert_missing, table_of
 from uamail.models.delivery import LETTERS
+from uamail.models.lane import scopes_of
 from uamail.pacing import NEVER, Conditions, Rate, Rates, eased, microseconds, moment, next_day
 
 Scoped = tuple[str, str]
+# What belongs to a lane and its kin alone, narrowest first.
+_NARROW = ("mailbox", "number", "domain")
 
 _LIMITS = table_of(Limit)
 _LIMIT = _LIMITS.c
@@ -114,7 +117,7 @@ def _settled(session: Session, bounds: tuple[Bound, ...], now: datetime) -> tupl
 
 
 def refund(session: Session, lane_id: int, n: int, *, now: datetime) -> None:  # noqa: ARG001
-    """Give `n` letters back to the caps of a lane's mailbox and domain: they never reached anybody.
+    """Give `n` letters back to the caps of a lane's mailbox or number and its domain: they never reached anybody.
 
     The pace is not given back: what was tried was tried.
     """
@@ -136,15 +139,20 @@ def ease(session: Session, lane_id: int, deferred: int, sent: int, *, refused: i
 
 def left(session: Session, lane_id: int, now: datetime) -> tuple[int, datetime | None]:
     """How many letters wait in a target's lane, and the first deadline that is still to come."""
-    target = select(Target.action_id, Target.key).where(Target.lane_id == lane_id)
+    by_mail = select(Target.action_id, Target.key).where(Target.lane_id == lane_id)
+    by_fax = select(Target.action_id, Target.key).where(Target.fax_lane_id == lane_id)
+    place = tuple_(Counter.action_id, Counter.recipient_key)
     waiting = select(func.coalesce(func.sum(Counter.n), 0)).where(
-        Counter.channel == "mail",
+        or_(
+            and_(Counter.channel == "mail", place.in_(by_mail)),
+            and_(Counter.channel == "fax", place.in_(by_fax)),
+        ),
         Counter.state == "queued",
         Counter.kind.in_(LETTERS),
-        tuple_(Counter.action_id, Counter.recipient_key).in_(target),
     )
+    mine = or_(Target.lane_id == lane_id, Target.fax_lane_id == lane_id)
     deadline = select(func.min(ActionRevision.deadline_at)).where(
-        ActionRevision.action_id.in_(select(Target.action_id).where(Target.lane_id == lane_id)),
+        ActionRevision.action_id.in_(select(Target.action_id).where(mine)),
         ActionRevision.deadline_at > now,
     )
     return session.execute(waiting).scalar_one(), session.execute(deadline).scalar_one()
@@ -234,11 +242,9 @@ def _bound(row: Any, rates: Rates, zone: str, now: datetime) -> Bound:
 
 
 def _own(session: Session, lane_id: int) -> Sequence[Any]:
-    """The limits of the lane's mailbox and of its domain, locked in the order of their ids; the narrower one first."""
+    """The limits of a lane's mailbox or number and its domain, locked in the order of their ids; narrowest first."""
     lane = session.execute(select(Lane.kind, Lane.key, Lane.domain).where(Lane.id == lane_id)).one()
-    names = [("domain", lane.domain)]
-    if lane.kind == "mailbox":
-        names.append(("mailbox", lane.key.removeprefix("mailbox:")))
+    names = [one for one in scopes_of(lane.kind, lane.key, lane.domain, "") if one[0] in _NARROW]
     mine = or_(*((_LIMIT.scope == scope) & (_LIMIT.key == key) for scope, key in names))
     rows = session.connection().execute(select(_LIMITS).where(mine).order_by(_LIMIT.id).with_for_update()).all()
-    return sorted(rows, key=lambda row: row.scope, reverse=True)
+    return sorted(rows, key=lambda row: _NARROW.index(row.scope))

@@ -16,7 +16,7 @@ from uamail.actions.values import Target as TargetValue
 from uamail.errors import RuleRefused
 from uamail.event import Event, Fact, canonical_json
 from uamail.models import Action, ActionRevision, Address, AddressLines, ModelLetter, Office, Target, audit
-from uamail.models.lane import lane_for
+from uamail.models.lane import fax_lane, lane_for
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,7 @@ def _add_target(
             email=email,
             lane_id=lane_for(session, "mailbox", email) if email else None,
             fax=value.fax,
+            fax_lane_id=fax_lane(session, value.fax) if value.fax else None,
             zone=value.zone,
             disclosure_cap=value.disclosure,
             reply_allowed=value.reply,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from uamail.event import Fact, excerpt, stamp
@@ -14,6 +14,7 @@ from uamail.mail.maillog import Trace
 from uamail.mail.reply import queue_id
 from uamail.models import Attempt, Delivery, Relay, delivery
 from uamail.models.delivery import LETTERS
+from uamail.pipeline.faxing import SPOOL
 
 # What was learned -> what it means, and what a person can do about it.
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -73,7 +74,7 @@ class Finding:
 
 def cases(session: Session, *, state: str = "uncertain", ids: Collection[int] | None = None) -> list[Case]:
     """The letters that wait for evidence, each with its last try; those with a Message-ID only."""
-    wanted: list[ColumnElement[bool]] = [Delivery.state == state, Delivery.channel == "mail"]
+    wanted: list[ColumnElement[bool]] = [Delivery.state == state, Delivery.channel.in_(("mail", "fax"))]
     if ids is not None:
         wanted.append(Delivery.id.in_(ids))
     rows = session.execute(
@@ -81,6 +82,8 @@ def cases(session: Session, *, state: str = "uncertain", ids: Collection[int] | 
         .join(Delivery, and_(Attempt.delivery_id == Delivery.id, Attempt.number == Delivery.attempts))
         .outerjoin(Relay, Relay.id == Attempt.relay_id)
         .where(*wanted, Delivery.kind.in_(LETTERS), Attempt.message_id.is_not(None))
+        # No log of a mail server knows anything of the fax spool.
+        .where(or_(Relay.name.is_(None), Relay.name != SPOOL))
         .order_by(Delivery.id)
     ).all()
     retried = [row.Attempt.delivery_id for row in rows if row.Attempt.number > 1]

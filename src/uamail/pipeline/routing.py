@@ -153,8 +153,7 @@ def _row(
         "state": state,
         "reason": reason,
         "not_after": plan.revision.deadline_at,
-        # In no lane: it waits until the day is over and a digest lists it. Own words are a letter of their own.
-        "lane_id": target.lane_id if channel == "mail" and not _listed(one, target) else None,
+        "lane_id": _lane(one, target, channel),
         "address_id": target.address_id if channel == "print" else None,
         "release_id": plan.standing.get(channel),
         "excluded": _excluded(one, target, plan),
@@ -163,6 +162,13 @@ def _row(
 
 def _listed(one: Combination, target: Target) -> bool:
     return target.mail == "digest" and one.origin == "model"
+
+
+def _lane(one: Combination, target: Target, channel: str) -> int | None:
+    if channel == "mail":
+        # In no lane: it waits until the day is over and a digest lists it. Own words are a letter of their own.
+        return None if _listed(one, target) else target.lane_id
+    return target.fax_lane_id if channel == "fax" else None
 
 
 def _excluded(one: Combination, target: Target, plan: _Plan) -> str | None:
@@ -203,7 +209,7 @@ def _state(
         (one.origin == "model" and plan.reviews.get(tag or "") != "approved", "review"),
         (channel == "print" and target.address_id is None, "no_address"),
         (channel == "mail" and target.email is None, "no_address"),
-        (channel == "fax", "operator"),
+        (channel == "fax" and target.fax_lane_id is None, "no_address"),
     )
     for applies, reason in reasons:
         if applies:

@@ -18,20 +18,25 @@ from uamail.mail import identity
 from uamail.mail.address import parse
 from uamail.mail.dkim import Signer
 from uamail.mail.envelope import Envelope, Outgoing
+from uamail.mail.faxgateway import FaxMail, Gateway
+from uamail.mail.faxgateway import build as fax_mail
 from uamail.mail.message import Mail, Party, build, content_hash, dated
 from uamail.mail.skeleton import Form, Own, Skeleton, Written
 from uamail.mail.skeletons import Skeletons
 from uamail.mail.transport import Outcome
 from uamail.pipeline import rolls
 from uamail.pipeline.claim import Claim, Finished, Marker
+from uamail.pipeline.faxing import Faxed, spool_mailbox
+from uamail.pipeline.faxing import reference as fax_reference
 from uamail.pipeline.receipts import Notice, tell
 from uamail.pipeline.rolls import Roll
 from uamail.pipeline.writing import Brief, Revealing, write
+from uamail.printing.facsimile import Facsimile
 from uamail.settings import MailSettings
 from uamail.vault import Keyring
 
-# What a mail is made of: a letter to a target, a roll, or a mail to a supporter.
-Source = Brief | Roll | Notice
+# What goes out is made of: a letter to a target, by fax with its pages, a roll, or a mail to a supporter.
+Source = Brief | Faxed | Roll | Notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,7 @@ class House:
     mail: MailSettings
     keys: Keyring
     templates_dir: Path | None = None
+    gateway: Gateway | None = None
     skeletons: Skeletons = field(default_factory=Skeletons, repr=False, compare=False)
 
     @cached_property
@@ -195,6 +201,10 @@ def draft(claim: Claim, source: Source | None, *, house: House, relay: str, now:
     try:
         if source is None:
             raise InputError("the signer was erased")
+        if isinstance(source, Faxed):
+            if source.facsimile is None:
+                return unsent(claim, relay, InputError(source.why), hold=source.hold or None)
+            return _fax(claim, source, source.facsimile, house=house, now=now)
         return _draft(claim, source, house=house, now=now)
     except Revealing as error:
         return unsent(claim, relay, error, hold="review")
@@ -202,7 +212,7 @@ def draft(claim: Claim, source: Source | None, *, house: House, relay: str, now:
         return unsent(claim, relay, error, hold="unwritable")
 
 
-def _draft(claim: Claim, source: Source, *, house: House, now: datetime) -> Draft:
+def _draft(claim: Claim, source: Brief | Roll | Notice, *, house: House, now: datetime) -> Draft:
     key = house.keys.unwrap(source.wrapped_key)
     message_id = house.message_id(claim.delivery_id)
     if isinstance(source, Brief):
@@ -218,6 +228,32 @@ def _draft(claim: Claim, source: Source, *, house: House, now: datetime) -> Draf
     # What opens a roll's commitment lies under the run's own key: it is no one signer's.
     signer_id = 0 if isinstance(source, Roll) else source.signer_id
     return Draft(claim=claim, signer_id=signer_id, key=key, message_id=message_id, recipient=recipient, data=data)
+
+
+def _fax(claim: Claim, source: Faxed, pages: Facsimile, *, house: House, now: datetime) -> Draft:
+    """The pages for the spool, or the mail that takes them to the gateway, in the name of the service alone."""
+    message_id = house.message_id(claim.delivery_id)
+    recipient, data = spool_mailbox(source.number), pages.tiff
+    if house.gateway is not None:
+        recipient = house.gateway.recipient(source.number)
+        mail = FaxMail(
+            number=source.number,
+            reference=fax_reference(claim),
+            tiff=pages.tiff,
+            pages=pages.pages,
+            sender=(house.mail.service_name, house.sender),
+            message_id=message_id,
+            date=now,
+        )
+        data = fax_mail(mail, house.gateway)
+    return Draft(
+        claim=claim,
+        signer_id=source.brief.signer_id,
+        key=house.keys.unwrap(source.brief.wrapped_key),
+        message_id=message_id,
+        recipient=recipient,
+        data=data,
+    )
 
 
 def prepare(made: Draft, data: bytes, *, house: House) -> Prepared:

@@ -29,7 +29,7 @@ def waiting(session: Session, *, message_id: Callable[[int], str]) -> dict[str, 
         *(
             select(Delivery.id, Attempt.message_id)
             .outerjoin(Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.number == Delivery.attempts))
-            .where(Delivery.state == state, Delivery.channel == "mail", Delivery.kind.in_(LETTERS))
+            .where(Delivery.state == state, Delivery.channel.in_(("mail", "fax")), Delivery.kind.in_(LETTERS))
             for state in ("uncertain", "claimed")
         )
     )

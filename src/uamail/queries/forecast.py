@@ -17,10 +17,11 @@ from uamail.queries.finding import revision
 
 _WAITS = or_(
     Delivery.state.in_(("queued", "claimed")),
-    and_(Delivery.state == "held", Delivery.reason == "deadline"),
+    and_(Delivery.state == "held", Delivery.reason.in_(("deadline", "no_fax"))),
 )
 # Letters on paper that nobody has brought to the post.
 _UNPOSTED = ("queued", "held", "batched")
+NO_WAY = "no way for faxes (fax.way)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Choice:
 class Forecast:
     """One target and channel: how many wait, what its limits allow a day, when it is done, how late that is.
 
-    None for `finishes_at` of mail, and for `late_days`: never, because a cap is used up or a window stays shut.
+    None for `finishes_at` of mail and fax, and for `late_days`: never, because a cap is used up or a window stays shut.
     """
 
     target: str
@@ -83,12 +84,13 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True)
 class _Case:
-    """A target that is written to by mail, the limits over it, and until when all should be through.
+    """A target that is written to by mail or fax, the limits over it, and until when all should be through.
 
-    `pending` mails carry `letters`; `listed` of these wait for the end of the target's day, to go in one of them.
+    `pending` mails or faxes carry `letters`; `listed` of these wait for the end of the target's day, to go in one.
     """
 
     target: Target
+    channel: str
     letters: int
     pending: int
     listed: int
@@ -98,11 +100,19 @@ class _Case:
 
 
 def forecast(
-    session: Session, action: Action, *, rates: Rates, relay: str, now: datetime, ways: Table | None = None
+    session: Session,
+    action: Action,
+    *,
+    rates: Rates,
+    relay: str,
+    fax: str | None = None,
+    ways: Table | None = None,
+    now: datetime,
 ) -> list[Forecast]:
     """One row for each target and channel of the newest revision.
 
     Print has no pace: it goes with the next batch, and by `ways` it must be in the post some days before the deadline.
+    `fax` is the relay or spool that faxes go through; None: there is no way for them.
     """
     newest = revision(session, action.id)
     targets = session.execute(select(Target).where(Target.revision_id == newest.id).order_by(Target.position)).scalars()
@@ -110,26 +120,32 @@ def forecast(
     for target in targets:
         for channel in target.channels:
             pending = _pending(session, action.id, target.key, channel)
-            if channel == "mail" and target.lane_id is not None:
-                lane = session.get_one(Lane, target.lane_id)
-                wanted = limits_of(lane, relay)
-                listed = _listed(session, target) if target.mail == "digest" else 0
-                mails = _mails(session, action.id, target.key, listed)
-                loads = [_load(session, one, lane, mails, rates=rates, zone=target.zone, now=now) for one in wanted]
-                case = _Case(
-                    target=target,
-                    letters=pending,
-                    pending=mails,
-                    listed=listed,
-                    loads=loads,
-                    deadline=newest.deadline_at,
-                    now=now,
-                )
-                rows.append(_mail(case))
-            elif channel == "print" and ways is not None:
+            if channel == "print" and ways is not None:
                 rows.append(_print(session, newest, target, pending, ways=ways, now=now))
-            else:
-                rows.append(Forecast(target=target.key, channel=channel, pending=pending))
+                continue
+            lane_id, over = {"mail": (target.lane_id, relay), "fax": (target.fax_lane_id, fax)}.get(
+                channel, (None, None)
+            )
+            if lane_id is None or over is None:
+                shut = NO_WAY if channel == "fax" else None
+                rows.append(Forecast(target=target.key, channel=channel, pending=pending, decided_by=shut))
+                continue
+            lane = session.get_one(Lane, lane_id)
+            wanted = limits_of(lane, over)
+            listed = _listed(session, target) if channel == "mail" and target.mail == "digest" else 0
+            mails = _mails(session, action.id, target.key, channel, listed)
+            loads = [_load(session, one, lane, mails, rates=rates, zone=target.zone, now=now) for one in wanted]
+            case = _Case(
+                target=target,
+                channel=channel,
+                letters=pending,
+                pending=mails,
+                listed=listed,
+                loads=loads,
+                deadline=newest.deadline_at,
+                now=now,
+            )
+            rows.append(_paced(case))
     return rows
 
 
@@ -163,9 +179,9 @@ def _pending(session: Session, action_id: int, key: str, channel: str) -> int:
     return _count(session, action_id, key, channel, Delivery.kind.in_(SINGLE), or_(_WAITS, carried))
 
 
-def _mails(session: Session, action_id: int, key: str, listed: int) -> int:
+def _mails(session: Session, action_id: int, key: str, channel: str, listed: int) -> int:
     """How many mails they are when `listed` of them wait for the end of a day."""
-    single = _count(session, action_id, key, "mail", Delivery.carrier_id.is_(None), _WAITS)
+    single = _count(session, action_id, key, channel, Delivery.carrier_id.is_(None), _WAITS)
     return single - listed - (-listed // ROLL_MOST)
 
 
@@ -181,9 +197,11 @@ def _listed(session: Session, target: Target) -> int:
     return session.execute(waiting).scalar_one()
 
 
-def _mail(case: _Case) -> Forecast:
+def _paced(case: _Case) -> Forecast:
     done, slowest = finishes(case.loads, case.now)
-    closes_at = next_day(case.now, case.target.zone) if case.target.mail == "digest" else None
+    closes_at = (
+        next_day(case.now, case.target.zone) if case.channel == "mail" and case.target.mail == "digest" else None
+    )
     if closes_at is not None and case.listed:
         # The digest can go when the day is over, and not before; the rest goes meanwhile.
         done = max(done, finishes([replace(load, pending=1) for load in case.loads], closes_at)[0])
@@ -191,7 +209,7 @@ def _mail(case: _Case) -> Forecast:
     days = (done - case.deadline).total_seconds() / 86_400 if late and case.deadline else 0.0
     return Forecast(
         target=case.target.key,
-        channel="mail",
+        channel=case.channel,
         pending=case.letters,
         per_day=min(load.per_day() for load in case.loads),
         finishes_at=done if done != NEVER else None,
@@ -215,10 +233,12 @@ def _load(
     scope, key = limit
     row = session.execute(select(Limit).where(Limit.scope == scope, Limit.key == key)).scalar_one_or_none()
     waiting = pending
-    if scope != "mailbox":
+    if scope not in ("mailbox", "number"):
         query = select(func.count()).select_from(Delivery).join(Lane, Lane.id == Delivery.lane_id)
         if scope == "domain":
             query = query.where(Lane.domain == lane.domain)
+        if scope == "fax":
+            query = query.where(Lane.kind == "fax")
         waiting = session.execute(query.where(Delivery.state == "queued")).scalar_one()
     conditions = rates.conditions_of(scope, key).in_zone(zone)
     return Load(
@@ -259,9 +279,9 @@ def _choices(case: _Case, deadline: datetime) -> tuple[Choice, ...]:
     )
     if case.target.address_id is not None:
         offers.append(_switch("print", "send {n} by post, with the next batch", case, deadline))
-    if case.target.fax:
+    if case.target.fax and case.channel != "fax":
         offers.append(_switch("fax", "send {n} by fax", case, deadline))
-    if case.target.mail == "single":
+    if case.channel == "mail" and case.target.mail == "single":
         closes_at = next_day(case.now, case.target.zone)
         words = 'list the signers of a day in one mail: mail = "digest" in the action file'
         done = finishes(single, closes_at)[0]

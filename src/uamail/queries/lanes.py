@@ -12,7 +12,7 @@ from uamail.models import Counter, Delivery, Lane, Target
 
 @dataclass(frozen=True, kw_only=True)
 class LaneState:
-    """One lane. `key` is "mailbox:ADDRESS" of a target, or "domain:NAME" of supporters.
+    """One lane. `key` is "mailbox:ADDRESS" or "fax:NUMBER" of a target, or "domain:NAME" of supporters.
 
     `paused_why` is pace, cap, window, paused (its relay or limit) or stopped (a kill switch), None when it flows;
     `waiting_until` is when that ends by itself.
@@ -40,19 +40,20 @@ def lanes(session: Session, *, now: datetime) -> list[LaneState]:
     queued, claimed = _lying(session, "queued"), _lying(session, "claimed")
     found = []
     for lane in session.execute(select(Lane).order_by(Lane.key)).scalars():
-        by_state = counted.get(lane.id, {}) if lane.kind == "mailbox" else {}
+        theirs = lane.kind != "domain"
+        by_state = counted.get(lane.id, {}) if theirs else {}
         gone = by_state.get("accepted", 0) + by_state.get("bounced", 0)
         waits = lane.waits_why is not None and (lane.waits_until is None or lane.waits_until > now)
         found.append(
             LaneState(
                 lane_id=lane.id,
                 key=lane.key,
-                sent=gone if lane.kind == "mailbox" else lane.tried - lane.deferred - lane.refused,
+                sent=gone if theirs else lane.tried - lane.deferred - lane.refused,
                 deferred=lane.deferred,
-                refused=by_state.get("refused", 0) if lane.kind == "mailbox" else lane.refused,
+                refused=by_state.get("refused", 0) if theirs else lane.refused,
                 uncertain=by_state.get("uncertain", 0),
                 in_flight=claimed.get(lane.id, 0),
-                waiting=by_state.get("queued", 0) if lane.kind == "mailbox" else queued.get(lane.id, 0),
+                waiting=by_state.get("queued", 0) if theirs else queued.get(lane.id, 0),
                 waiting_until=lane.waits_until if waits else None,
                 paused_why=lane.waits_why if waits else None,
             )
@@ -61,17 +62,19 @@ def lanes(session: Session, *, now: datetime) -> list[LaneState]:
 
 
 def _counted(session: Session) -> dict[int, dict[str, int]]:
-    """Lane -> state -> letters by e-mail, from the counters of its targets."""
-    mine = select(Target.lane_id, Target.action_id, Target.key).where(Target.lane_id.is_not(None)).distinct().subquery()
-    rows = session.execute(
-        select(mine.c.lane_id, Counter.state, func.sum(Counter.n))
-        .join(Counter, (Counter.action_id == mine.c.action_id) & (Counter.recipient_key == mine.c.key))
-        .where(Counter.channel == "mail")
-        .group_by(mine.c.lane_id, Counter.state)
-    )
+    """Lane -> state -> letters by e-mail or fax, from the counters of its targets."""
     found: dict[int, dict[str, int]] = {}
-    for lane_id, state, n in rows:
-        found.setdefault(lane_id, {})[state] = n
+    for channel, column in (("mail", Target.lane_id), ("fax", Target.fax_lane_id)):
+        mine = select(column.label("lane_id"), Target.action_id, Target.key).where(column.is_not(None))
+        one = mine.distinct().subquery()
+        rows = session.execute(
+            select(one.c.lane_id, Counter.state, func.sum(Counter.n))
+            .join(Counter, (Counter.action_id == one.c.action_id) & (Counter.recipient_key == one.c.key))
+            .where(Counter.channel == channel)
+            .group_by(one.c.lane_id, Counter.state)
+        )
+        for lane_id, state, n in rows:
+            found.setdefault(lane_id, {})[state] = n
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Select, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from uamail.models import Action, Counter, Delivery, Lane, Target
@@ -32,11 +32,11 @@ class LaneState:
 
 
 def lanes(session: Session, *, now: datetime) -> list[LaneState]:
-    """All targets that have a mailbox, and the supporters, who wait as long as the first of their lanes."""
+    """All targets with a mailbox or fax number, and the supporters, who wait as long as the first of their lanes."""
     deferred = _counted(session, _deferred())
     claimed = _counted(session, _claimed())
     rests = _rests(session, now)
-    places = {SUPPORTERS: [one for one in rests if one not in _mailboxes(session)], **_targets(session)}
+    places = {SUPPORTERS: [one for one in rests if one in _domains(session)], **_targets(session)}
     return [
         LaneState(
             action=place[0],
@@ -88,21 +88,21 @@ def _waiting(rows: Sequence[Any], now: datetime) -> Iterator[tuple[int, datetime
                 yield row.id, until
 
 
-def _mailboxes(session: Session) -> set[int]:
-    return set(session.execute(select(Lane.id).where(Lane.kind == "mailbox")).scalars())
+def _domains(session: Session) -> set[int]:
+    return set(session.execute(select(Lane.id).where(Lane.kind == "domain")).scalars())
 
 
 def _targets(session: Session) -> dict[Place, list[int]]:
     """Their lanes over all revisions: letters of an older one may still be on their way to an older address."""
     query = (
-        select(Target.lane_id, Action.ua, Action.ordinal, Target.key)
+        select(Lane.id, Action.ua, Action.ordinal, Target.key)
         .select_from(Target)
         .join(Action, Action.id == Target.action_id)
-        .where(Target.lane_id.is_not(None))
+        .join(Lane, or_(Lane.id == Target.lane_id, Lane.id == Target.fax_lane_id))
         .distinct()
-        .order_by(Action.ua, Action.ordinal, Target.key, Target.lane_id)
+        .order_by(Action.ua, Action.ordinal, Target.key, Lane.id)
     )
     found: dict[Place, list[int]] = {}
     for row in session.execute(query):
-        found.setdefault((f"{row.ua}-{row.ordinal}", row.key), []).append(row.lane_id or 0)
+        found.setdefault((f"{row.ua}-{row.ordinal}", row.key), []).append(row.id)
     return found

@@ -34,15 +34,16 @@ class Late:
         return "never done" if isinf(self.days) else f"{self.days:.1f} days late"
 
 
-def late(session: Session, *, rates: Rates, relay: str, now: datetime) -> tuple[Late, ...]:
-    """All of them, the latest first. Only actions with mail in the queue are asked: the counters know them."""
-    found = [one for action in _moving(session, now) for one in _of(session, action, rates=rates, relay=relay, now=now)]
+def late(session: Session, *, rates: Rates, relay: str, fax: str | None = None, now: datetime) -> tuple[Late, ...]:
+    """All of them, the latest first. Only actions with mail or faxes in the queue are asked: the counters know them."""
+    moving = _moving(session, now)
+    found = [one for each in moving for one in _of(session, each, rates=rates, relay=relay, fax=fax, now=now)]
     return tuple(sorted(found, key=lambda one: (-one.days, one.action, one.target)))
 
 
 def _moving(session: Session, now: datetime) -> list[Action]:
     queued = select(Counter.action_id).where(
-        Counter.kind.in_(LETTERS), Counter.channel == "mail", Counter.state == "queued", Counter.n > 0
+        Counter.kind.in_(LETTERS), Counter.channel.in_(("mail", "fax")), Counter.state == "queued", Counter.n > 0
     )
     query = select(Action).where(Action.id.in_(queued), Action.closed_on.is_(None)).order_by(Action.id)
     return [one for one in session.execute(query).scalars() if _ahead(session, one, now)]
@@ -54,8 +55,10 @@ def _ahead(session: Session, action: Action, now: datetime) -> bool:
     return deadline is not None and deadline > now
 
 
-def _of(session: Session, action: Action, *, rates: Rates, relay: str, now: datetime) -> Iterator[Late]:
-    for one in forecast(session, action, rates=rates, relay=relay, now=now):
+def _of(
+    session: Session, action: Action, *, rates: Rates, relay: str, fax: str | None, now: datetime
+) -> Iterator[Late]:
+    for one in forecast(session, action, rates=rates, relay=relay, fax=fax, now=now):
         # None: they never get through at all.
         days = inf if one.late_days is None else one.late_days
         if days > 0 and one.pending:

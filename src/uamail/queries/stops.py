@@ -51,7 +51,7 @@ def stops(session: Session) -> list[Stop]:
 
 
 def waiting(session: Session, scope: str, key: str) -> int:
-    """Unsent mail that a stop of this scope holds back (or would)."""
+    """Unsent mail and faxes that a stop of this scope holds back (or would)."""
     query = select(func.count()).select_from(Delivery).where(Delivery.lane_id.is_not(None), _under(scope, key))
     return session.execute(query.where(Delivery.state.in_(("queued", "claimed")))).scalar_one()
 
@@ -67,9 +67,11 @@ def _under(scope: str, key: str) -> ColumnElement[bool]:
             return Delivery.target_id.in_(chosen)
         case "office":
             return Delivery.office_id.in_(select(Office.id).where(Office.country == key))
-        case "mailbox":
-            return Delivery.lane_id.in_(select(Lane.id).where(Lane.key == f"mailbox:{key}"))
-        case "domain":
-            return Delivery.lane_id.in_(select(Lane.id).where(Lane.domain == key))
+    lanes = {
+        "mailbox": Lane.key == f"mailbox:{key}",
+        "number": Lane.key == f"fax:{key}",
+        "fax": Lane.kind == "fax",
+        "domain": Lane.domain == key,
+    }
     # A relay carries everything today.
-    return true()
+    return Delivery.lane_id.in_(select(Lane.id).where(lanes[scope])) if scope in lanes else true()

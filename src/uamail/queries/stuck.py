@@ -20,11 +20,15 @@ _NUDGE = timedelta(minutes=2)
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What may be sent at all: over which relay, whether without a release, and whether anything."""
+    """What may be sent at all: over which relay, whether without a release, and whether anything.
+
+    `spool`: faxes go into it, which is never a rehearsal.
+    """
 
     relay: str
     rehearsal: bool
     never_send: bool
+    spool: bool = False
 
 
 def lanes(
@@ -70,7 +74,7 @@ def _worked(session: Session, lane: Lane, before: datetime) -> bool:
 
     Where no limit has a clock (a rehearsal without limits), any claim in the house counts.
     """
-    scope, key = limits_of(lane, "")[-1] if lane.kind == "mailbox" else ("domain", lane.domain)
+    scope, key = ("domain", lane.domain) if lane.kind == "domain" else limits_of(lane, "")[-1]
     clock = session.execute(select(Limit.arrival_us).where(Limit.scope == scope, Limit.key == key)).scalar()
     if clock:
         return clock > microseconds(before)
@@ -81,7 +85,8 @@ def _worked(session: Session, lane: Lane, before: datetime) -> bool:
 def _oldest(session: Session, lane: Lane, terms: Terms, before: datetime, now: datetime) -> datetime | None:
     """Since when the oldest letter of the lane that may go has been due."""
     query = select(Delivery.due_at).where(Delivery.lane_id == lane.id, _state("queued"), Delivery.due_at <= before)
-    query = query.where(*free(rehearsal=terms.rehearsal, now=now)).order_by(Delivery.due_at, Delivery.id).limit(1)
+    rehearsal = terms.rehearsal and not (terms.spool and lane.kind == "fax")
+    query = query.where(*free(rehearsal=rehearsal, now=now)).order_by(Delivery.due_at, Delivery.id).limit(1)
     return session.execute(query).scalar_one_or_none()
 
 
@@ -92,7 +97,7 @@ def _names(session: Session, lane_ids: Sequence[int]) -> str:
         select(key)
         .select_from(Target)
         .join(Action, Action.id == Target.action_id)
-        .where(Target.lane_id.in_(lane_ids))
+        .where(or_(Target.lane_id.in_(lane_ids), Target.fax_lane_id.in_(lane_ids)))
         .distinct()
         .order_by(key)
     )

@@ -162,12 +162,13 @@ def test_target_without_address_waits(home: Installation) -> None:
     assert table(world)["leng-zixing", "print"] == "held:no_address"
 
 
-def test_fax_waits_for_an_operator(home: Installation) -> None:
+def test_fax_is_queued_in_its_number_s_lane(home: Installation) -> None:
     world = opened(home, without("leng-zixing", channels=("fax", "print"), fax="+861000000000"))
 
     world.letters(1)
 
-    assert table(world)["leng-zixing", "fax"] == "held:operator"
+    (fax,) = world.deliveries(Delivery.channel == "fax")
+    assert (fax.state, fax.lane_id) == ("queued", world.lane("fax:+861000000000"))
     assert table(world)["leng-zixing", "print"] == "queued"
 
 

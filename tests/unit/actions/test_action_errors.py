@@ -149,8 +149,8 @@ def test_good_file_is_taken() -> None:
         ("minister@gov.example", "a@b.example, c@d.example", "target[0].email[0]", None, "one bare e-mail address"),
         ("minister@gov.example", "M <m@gov.example>", "target[0].email[0]", None, "one bare e-mail address"),
         ("office@ua.example", "büro@ua.example", "office[0].reply_to", "büro@ua.example", "one bare e-mail address"),
-        ("+33100000000", "+33 1 00 00 00 00", "target[0].fax", "+33 1 00 00 00 00", '"+33100000000"'),
-        ("+33100000000", "0100000000", "target[0].fax", "0100000000", "E.164"),
+        ("+33100000000", "+33 (0)1 00 00 00 00", "target[0].fax", "+33 (0)1 00 00 00 00", 'leave "(0)" out'),
+        ("+33100000000", "0100000000", "target[0].fax", "0100000000", "with its country code"),
         # Words with a fixed choice, and names for programs
         ('kind = "primary"', 'kind = "primay"', "target[0].kind", "primay", "did you mean primary?"),
         ('["mail", "print"]', '["mail", "post"]', "target[0].channels[1]", "post", "use one of mail, print, fax"),

@@ -188,3 +188,35 @@ def test_broken_words_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"en\.toml"):
         mail(templates_dir=tmp_path)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["accepted", "refused", "bounced"])
+def test_fax_has_words_of_its_own(language: str, state: str) -> None:
+    words = mail(language, lines=(ReceiptLine("x", "fax", state),))
+
+    fax, by_mail = (
+        statewords.state_words(state, {}, language=language, channel=channel) for channel in ("fax", "mail")
+    )
+    assert fax != by_mail
+    assert fax in words.text
+    assert by_mail not in words.text + words.html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_receipt_explains_each_channel_it_tells_of(language: str) -> None:
+    """What "accepted" means is said of mail where there is mail, of fax where there is fax."""
+    both = mail(language, lines=(ReceiptLine("x", "fax", "accepted"), ReceiptLine("y", "mail", "accepted")))
+    fax = mail(language, lines=(ReceiptLine("x", "fax", "accepted"),))
+    post = mail(language, lines=(ReceiptLine("y", "print", "posted"),))
+
+    assert len(both.text) > len(fax.text) > len(post.text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_fax_that_failed_did_not_come_back_from_a_mail_server(language: str) -> None:
+    by_fax, by_mail = (
+        mail(language, "bounced", lines=(ReceiptLine("x", channel, "bounced"),)) for channel in ("fax", "mail")
+    )
+
+    assert by_fax.text.partition("\n")[0] != by_mail.text.partition("\n")[0]

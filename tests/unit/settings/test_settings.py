@@ -37,7 +37,7 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
 
     assert found.database_url == f"sqlite:///{tmp_path / 'uamail.db'}"
     assert (found.broker.url, found.mail.relay, found.release.second_person) == ("embedded", "main", False)
-    assert set(found.pacing) == {"mailbox", "domain", "relay", "all"}
+    assert set(found.pacing) == {"mailbox", "number", "fax", "domain", "relay", "all"}
 
 
 def test_home_needs_only_what_differs(loaded: Write) -> None:

@@ -80,7 +80,8 @@ def _again(session: Session, row: Incoming, one: Delivery, *, terms: Terms, now:
 def _stop(session: Session, lane: Lane, meaning: str, *, now: datetime, actor: str) -> None:
     """Nothing more to a mailbox that is none, nor to a domain whose policy is against us, until a person has looked."""
     if meaning == "address":
-        _place(session, "mailbox", lane.key.removeprefix("mailbox:"), SUSPECT, now=now, actor=actor)
+        scope = "number" if lane.kind == "fax" else "mailbox"
+        _place(session, scope, lane.key.partition(":")[2], SUSPECT, now=now, actor=actor)
         hold_suspect(session, now=now, actor=actor)
     elif meaning == "policy":
         _place(session, "domain", lane.domain, DISTRUSTED, now=now, actor=actor)

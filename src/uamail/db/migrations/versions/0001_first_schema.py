@@ -117,7 +117,7 @@ def upgrade() -> None:
         sa.Column("lifted_by", sa.String(), nullable=True),
         sa.Column("lifted_at", Instant(), nullable=True),
         sa.CheckConstraint(
-            "scope = 'action' OR scope = 'target' OR scope = 'mailbox' OR scope = 'domain' OR scope = 'relay' OR scope = 'office' OR scope = 'all'",
+            "scope = 'action' OR scope = 'target' OR scope = 'mailbox' OR scope = 'number' OR scope = 'fax' OR scope = 'domain' OR scope = 'relay' OR scope = 'office' OR scope = 'all'",
             name=op.f("ck_hold_scope_legal"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
@@ -144,7 +144,7 @@ def upgrade() -> None:
         sa.Column("tried", sa.BigInteger(), nullable=False),
         sa.Column("deferred", sa.BigInteger(), nullable=False),
         sa.Column("refused", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind = 'mailbox' OR kind = 'domain'", name=op.f("ck_lane_kind_legal")),
+        sa.CheckConstraint("kind = 'mailbox' OR kind = 'domain' OR kind = 'fax'", name=op.f("ck_lane_kind_legal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lane")),
         sa.UniqueConstraint("key", name=op.f("uq_lane_key")),
     )
@@ -210,7 +210,7 @@ def upgrade() -> None:
         sa.Column("paused_until", Instant(), nullable=True),
         sa.Column("paused_why", sa.String(), nullable=True),
         sa.CheckConstraint(
-            "scope = 'mailbox' OR scope = 'domain' OR scope = 'relay' OR scope = 'all'",
+            "scope = 'mailbox' OR scope = 'domain' OR scope = 'number' OR scope = 'fax' OR scope = 'relay' OR scope = 'all'",
             name=op.f("ck_pacing_limit_scope_legal"),
         ),
         sa.CheckConstraint("burst > 0 AND count > 0 AND period_seconds > 0", name=op.f("ck_pacing_limit_positive")),
@@ -585,6 +585,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(), nullable=True),
         sa.Column("lane_id", Id, nullable=True),
         sa.Column("fax", sa.String(), nullable=True),
+        sa.Column("fax_lane_id", Id, nullable=True),
         sa.Column("zone", sa.String(), nullable=False),
         sa.Column("disclosure_cap", sa.String(), nullable=False),
         sa.Column("reply_allowed", sa.Boolean(), nullable=False),
@@ -602,6 +603,7 @@ def upgrade() -> None:
         sa.CheckConstraint("mail = 'single' OR mail = 'digest'", name=op.f("ck_target_mail_legal")),
         sa.ForeignKeyConstraint(["action_id"], ["action.id"], name=op.f("fk_target_action_id")),
         sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_target_address_id")),
+        sa.ForeignKeyConstraint(["fax_lane_id"], ["lane.id"], name=op.f("fk_target_fax_lane_id")),
         sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_target_lane_id")),
         sa.ForeignKeyConstraint(["revision_id"], ["action_revision.id"], name=op.f("fk_target_revision_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_target")),
@@ -1034,6 +1036,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("log_trace", schema=None) as batch_op:
         batch_op.create_index("ix_log_trace_closed", ["closed", "seen_at"], unique=False)
+
+    op.create_table(
+        "fax_result",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("attempt_id", Id, nullable=False),
+        sa.Column("delivery_id", Id, nullable=False),
+        sa.Column("lane_id", Id, nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("read_at", Instant(), nullable=False),
+        sa.CheckConstraint(
+            "status = 'sent' OR status = 'failed' OR status = 'busy'", name=op.f("ck_fax_result_status_legal")
+        ),
+        sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("fk_fax_result_attempt_id")),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_fax_result_delivery_id")),
+        sa.ForeignKeyConstraint(["lane_id"], ["lane.id"], name=op.f("fk_fax_result_lane_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fax_result")),
+        sa.UniqueConstraint("attempt_id", name=op.f("uq_fax_result_attempt_id")),
+    )
+    with op.batch_alter_table("fax_result", schema=None) as batch_op:
+        batch_op.create_index("ix_fax_result_delivery", ["delivery_id", "status"], unique=False)
+        batch_op.create_index("ix_fax_result_lane", ["lane_id", "id"], unique=False)
 
     op.create_table(
         "piece",
