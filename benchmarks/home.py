@@ -13,6 +13,7 @@ from uamail import db, installation
 from uamail.actions import loader
 from uamail.actions.values import ActionFile
 from uamail.importing.sample import HEADER
+from uamail.importing.sample_people import PEOPLE, People
 from uamail.models import Action, ActionRevision
 from uamail.paths import CONFIG
 from uamail.pipeline import importfile, publishing, routing
@@ -69,6 +70,27 @@ def names(count: int) -> Iterator[str]:
     return (f"{ones[number % len(ones)]} Example {_word(number)}" for number in range(count))
 
 
+def scripted(count: int) -> Iterator[str]:
+    """Names for letters, no two the same: every second one in ASCII, the others in all scripts of the sample."""
+    foreign = [people for people in PEOPLE.values() if people.script != "Latn"]
+    for number, plain in enumerate(names(count)):
+        if number % 2 == 0:
+            yield plain
+            continue
+        turn, people = divmod(number // 2, len(foreign))
+        yield _composed(foreign[people], turn)
+
+
+def _composed(people: People, turn: int) -> str:
+    """Two given names and one family name: 1,728 of a script, and then a numeral."""
+    given, family = people.given, people.family
+    joined = "" if people.pattern == "{family}{given}" else " "
+    words = joined.join((given[turn % len(given)], given[turn // len(given) % len(given)]))
+    again = turn // (len(given) ** 2 * len(family))
+    name = people.pattern.format(given=words, family=family[turn // len(given) ** 2 % len(family)])
+    return f"{name} {again + 1}" if again else name
+
+
 def _word(number: int) -> str:
     return "".join(chr(ord("a") + number // 26**place % 26) for place in (2, 1, 0)).capitalize()
 
@@ -79,7 +101,7 @@ def write_signatures(path: Path, *, count: int, mixed: bool) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.DictWriter(file, HEADER)
         out.writeheader()
-        for number, name in enumerate(names(count)):
+        for number, name in enumerate(scripted(count) if mixed else names(count)):
             row = dict.fromkeys(HEADER, "")
             row |= {"external_id": f"B-{number}", "name": name, "email": f"signer.{number}@post.example"}
             row |= {"country": "GB", "language": LANGUAGES[number % 2 if mixed else 0], "disclosure": "name"}

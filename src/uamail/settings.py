@@ -171,6 +171,8 @@ class PrintSettings(_Section):
     certificate: str
     suspect_returns: int = Field(ge=1)
     keep_days: int = Field(ge=1)
+    oracle_share: float = Field(ge=0, le=1)
+    oracle_letters: int = Field(ge=1)
 
 
 class FaxSettings(_Section):

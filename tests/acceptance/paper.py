@@ -14,8 +14,8 @@ from typing import Any
 import pypdfium2
 
 from uamail.printing import preflight, profile, readback
+from uamail.printing.page import PiecePages
 from uamail.printing.preflight import Finding
-from uamail.printing.reference import PiecePages
 
 
 @dataclass(frozen=True)

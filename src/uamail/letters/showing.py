@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import nodes
 
 from uamail.letters.environment import environment
-from uamail.letters.words import sources
+from uamail.letters.words import MAIL_FILES, sources
 
 # Filters that leave a line as it is. `trim` does: there is no white space around the lines that skeletons write.
 _HARMLESS = frozenset({"e", "escape", "first", "last", "join", "trim"})
@@ -23,14 +23,21 @@ class _Scope:
     open_ended: bool = False
 
 
-def deciding(folder: str, names: frozenset[str], *, counted: frozenset[str], templates_dir: Path | None) -> str | None:
-    """Why what a mail's templates print depends on more of these names than their text; None when it does not.
+def deciding(
+    folder: str,
+    names: frozenset[str],
+    *,
+    counted: frozenset[str],
+    files: Sequence[str] = MAIL_FILES,
+    templates_dir: Path | None,
+) -> str | None:
+    """Why what a folder's templates print depends on more of these names than their text; None when it does not.
 
     `names` are the keys of the context that differ between letters, `counted` those whose number of items does not.
     That a name is empty or not may decide: the caller knows. Raises InputError for a template that is none.
     """
     env = environment(templates_dir)
-    for name, text in sources(folder, templates_dir=templates_dir).items():
+    for name, text in sources(folder, files=files, templates_dir=templates_dir).items():
         for line in _offences(env.parse(text, name), _Scope(names, counted)):
             return f"template {name}, line {line}: does more with a line of the letter than to show it"
     return None

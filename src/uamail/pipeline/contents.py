@@ -27,7 +27,8 @@ from uamail.pipeline.folder import (
 from uamail.pipeline.writing import in_language
 from uamail.printing import cover, fonts, grouping, manifest, postage, postal, sheets, slicing, transit
 from uamail.printing.manifest import PieceRow
-from uamail.printing.reference import PiecePages, Rendered
+from uamail.printing.page import PiecePages
+from uamail.printing.rendered import Rendered
 
 ToPdf = Callable[[str], bytes]
 
@@ -45,9 +46,9 @@ def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, tariffs: T
     by_number = {sheet.number: sheet for sheet in sheets_}
     held = held_back(sheets_, rendered.refused)
     if not rendered.pages:
-        return Papers(files={}, rows=(), held=tuple(held), by_number=by_number)
+        return Papers(files={}, rows=(), held=tuple(held), by_number=by_number, lanes=rendered.lanes)
     rows = tuple(_row(job, by_number[pages.number], pages) for pages in rendered.pages)
-    lot = _Lot(job=job, rows=rows, held=held, by_number=by_number, tariffs=tariffs)
+    lot = _Lot(job=job, rows=rows, held=held, by_number=by_number, rendered=rendered, tariffs=tariffs)
     files = {
         "letters.pdf": rendered.pdf,
         "proof.pdf": slicing.proof(rendered.pdf, _shown(rows, rendered.pages), profile=job.profile),
@@ -58,7 +59,7 @@ def papers(job: Job, sheets_: Sequence[Sheet], rendered: Rendered, *, tariffs: T
     }
     files["manifest.json"] = manifest.manifest(lot.facts, rows, files)
     files["SHA256SUMS"] = manifest.sha256sums(files)
-    return Papers(files=files, rows=rows, held=tuple(held), by_number=by_number)
+    return Papers(files=files, rows=rows, held=tuple(held), by_number=by_number, lanes=rendered.lanes)
 
 
 def _shown(rows: Sequence[PieceRow], pages: Sequence[PiecePages]) -> list[PiecePages]:
@@ -77,6 +78,7 @@ class _Lot:
     rows: Sequence[PieceRow]
     held: Sequence[Sheet]
     by_number: Mapping[int, Sheet]
+    rendered: Rendered
     tariffs: Tariffs
 
     @property
@@ -268,8 +270,10 @@ def _facts(lot: _Lot) -> manifest.BatchFacts:
         post_by=lot.post_by,
         held=[manifest.HeldPiece(reference(job, one.number), one.reason or "") for one in held],
         paper=paper(job),
-        tools={name: version(name) for name in ("uamail", "weasyprint", "pikepdf")},
+        tools={name: version(name) for name in ("uamail", "weasyprint", "pikepdf", "uharfbuzz")},
         fonts={family: fonts.versions().get(family, "") for family in sorted(families)},
+        lanes=lot.rendered.lanes,
+        detours=[manifest.SlowPiece(reference(job, one.number), one.lane, one.reason) for one in lot.rendered.detours],
     )
 
 

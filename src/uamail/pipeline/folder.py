@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from uamail.errors import InputError, PrintError
-from uamail.letters import environment
-from uamail.letters.language import direction
 from uamail.letters.letter import Letter
+from uamail.pipeline.forming import Forms
 from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
 from uamail.printing import manifest, postal, sheetcode
 from uamail.printing.fitting import text_width
-from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PieceSource
+from uamail.printing.form import Piece
+from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PiecePages
 from uamail.printing.profile import Profile
-from uamail.printing.reference import PiecePages, Refusal, Rendered
+from uamail.printing.quarantine import Refusal
+from uamail.printing.rendered import Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.vault import Keyring
 
@@ -63,7 +64,7 @@ class Sheet:
 
     number: int
     brief: Brief
-    source: PieceSource | None
+    source: Piece | None
     address: tuple[str, ...] = ()
     reason: str | None = None
     characters: str = ""
@@ -78,6 +79,7 @@ class Papers:
     rows: tuple[manifest.PieceRow, ...]
     held: tuple[Sheet, ...]
     by_number: Mapping[int, Sheet]
+    lanes: Mapping[str, int]
 
     @property
     def totals(self) -> dict[str, int]:
@@ -97,6 +99,7 @@ def sheets_of(
     `pages` is the number of pages by delivery, where it is known: it comes before the length. Raises
     InputError when the template cannot show any of them.
     """
+    forms, window = Forms(templates_dir=templates_dir), _Windows(job)
     written = [(brief, *_written(brief, keys)) for brief in job.briefs]
     order = {key: place for place, key in enumerate(dict.fromkeys(brief.recipient_key for brief in job.briefs))}
     known = pages or {}
@@ -112,7 +115,7 @@ def sheets_of(
         made.append(
             Sheet(number=number, brief=brief, source=None, reason=reason)
             if letter is None
-            else _sheet_or_why(job, number, brief, letter, templates_dir=templates_dir)
+            else _sheet_or_why(job, number, brief, letter, forms=forms, windows=window)
         )
         _check_template(made, last=number == len(written))
     return made
@@ -125,10 +128,10 @@ def _check_template(made: Sequence[Sheet], *, last: bool) -> None:
         raise InputError(broken[0])
 
 
-def _sheet_or_why(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir: Path | None) -> Sheet:
+def _sheet_or_why(job: Job, number: int, brief: Brief, letter: Letter, *, forms: Forms, windows: "_Windows") -> Sheet:
     """The piece; where the template cannot show this letter, without pages."""
     try:
-        return _sheet(job, number, brief, letter, templates_dir=templates_dir)
+        return _sheet(job, number, brief, letter, forms=forms, window=windows.of(brief))
     except InputError as error:
         return Sheet(number=number, brief=brief, source=None, reason="layout", detail=str(error))
 
@@ -161,25 +164,17 @@ def _length(letter: Letter | None) -> int:
     return 0 if letter is None or letter.origin == "model" else sum(len(text) for text in letter.paragraphs)
 
 
-def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, templates_dir: Path | None) -> Sheet:
-    window = window_lines(job, brief)
-    context = {
-        **letter.context(),
-        "ref": reference(job, number),
-        **_return_line(job),
-        "address_lines": [{"text": line.text, "lang": line.lang} for line in window],
-        "date": dated(job.day, letter.language, zone=job.office["zone"]),
-        "direction": direction(letter.language),
-    }
-    body = (letter.subject, letter.salutation, *letter.paragraphs, *letter.demands, letter.closing, *letter.signature)
-    source = PieceSource(
-        number=number,
-        html=environment.render("print/letter.html", context, templates_dir=templates_dir),
-        language=letter.language,
-        direction=direction(letter.language),
-        text="\n".join(body),
-    )
-    return Sheet(number=number, brief=brief, source=source, address=tuple(line.text for line in window))
+def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, forms: Forms, window: "_Window") -> Sheet:
+    def page() -> dict[str, Any]:
+        return {
+            **_return_line(job),
+            "address_lines": [{"text": line.text, "lang": line.lang} for line in window.lines],
+            "date": dated(job.day, letter.language, zone=job.office["zone"]),
+        }
+
+    key = (brief.revision_id, brief.recipient_key, brief.language)
+    source = forms.piece(number, letter, key=key, ref=reference(job, number), page=page)
+    return Sheet(number=number, brief=brief, source=source, address=window.texts)
 
 
 def _return_line(job: Job) -> dict[str, Any]:
@@ -242,6 +237,28 @@ def window_lines(job: Job, brief: Brief) -> tuple[postal.AddressLine, ...]:
     zone, floor = job.profile.window.zone, job.profile.window.floor
     most = int(zone.h / (floor * MM_PER_PT * ADDRESS_LEADING))
     return next((lines for lines in variants if len(lines) <= most), variants[-1])
+
+
+@dataclass(frozen=True)
+class _Window:
+    lines: tuple[postal.AddressLine, ...]
+    texts: tuple[str, ...]
+
+
+class _Windows:
+    """The lines in the window, worked out once for each target."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._known: dict[tuple[int, str], _Window] = {}
+
+    def of(self, brief: Brief) -> _Window:
+        key = (brief.revision_id, brief.recipient_key)
+        found = self._known.get(key)
+        if found is None:
+            lines = window_lines(self._job, brief)
+            found = self._known[key] = _Window(lines, tuple(line.text for line in lines))
+        return found
 
 
 def held_back(sheets_: Sequence[Sheet], refused: Iterable[Refusal]) -> list[Sheet]:

@@ -138,6 +138,7 @@ def finish(
     facts: dict[str, Fact] = {
         **{name: totals[name] for name in ("pieces", "pages", "sheets")},
         "held": len(made.held),
+        **made.lanes,
         "pdf": stored["letters.pdf"].sha256,
         "manifest": stored["manifest.json"].sha256,
     }

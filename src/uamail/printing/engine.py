@@ -35,6 +35,17 @@ def laid_out(html: str) -> Any:
     return page.render(font_config=_configuration(os.getpid()), presentational_hints=False, pdf_version=PDF_VERSION)
 
 
+def line_extents(style: Any, text: str) -> tuple[float, float]:
+    """How far (CSS pixels) a line of text in WeasyPrint's `style` reaches above and below its baseline."""
+    from weasyprint.text.ffi import FROM_UNITS, pango
+    from weasyprint.text.line_break import create_layout, line_size
+
+    layout = create_layout(text, style, None, None, 0)
+    height = line_size(layout.get_first_line()[0], style)[1]
+    above = pango.pango_layout_get_baseline(layout.layout) * FROM_UNITS
+    return float(above), float(height - above)
+
+
 @contextmanager
 def watched() -> Iterator[None]:
     """A layout and its PDF are made in this block. Raises PrintError for an address, MissingGlyph for a box."""

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from uamail.errors import SettingError
@@ -122,9 +123,14 @@ def missing(text: str, language: str = "und") -> str:
     Joiners, variation selectors, controls and spaces are not counted. Raises SettingError when a font package is not
     installed.
     """
-    drawn = coverage(frozenset(stack(language)))
+    drawn = _drawn(language)
     lacking = (char for char in dict.fromkeys(text) if ord(char) not in drawn and not _invisible(char))
     return "".join(lacking)
+
+
+@lru_cache(maxsize=64)
+def _drawn(language: str) -> frozenset[int]:
+    return coverage(frozenset(stack(language)))
 
 
 @lru_cache(maxsize=16)
@@ -132,6 +138,31 @@ def coverage(families: frozenset[str] | None = None) -> frozenset[int]:
     """Code points that at least one of the families (default: every allowed one) draws."""
     found = _installed()
     return frozenset(point for family in families or allowed() for point in _points(found[family]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FontFile:
+    """One font on disk: `index` counts the fonts of a collection, `points` are the code points it draws."""
+
+    family: str
+    bold: bool
+    path: str
+    index: int
+    points: frozenset[int] = field(repr=False)
+
+
+@lru_cache(maxsize=1)
+def files() -> Mapping[tuple[str, bool], FontFile]:
+    """The upright files of the allowed families, by family and whether they are bold; not every family has both."""
+    listed = _fc_list("%{family[0]}|%{style[0]}|%{index}|%{file}|%{charset}\n")
+    rows = (line.split("|", 4) for line in sorted(listed.splitlines(), reverse=True) if line.count("|") == 4)
+    return {
+        (family, style == "Bold"): FontFile(
+            family=family, bold=style == "Bold", path=path, index=int(index), points=frozenset(_points(charset))
+        )
+        for family, style, index, path, charset in rows
+        if family in allowed() and style in ("Regular", "Bold")
+    }
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,21 @@ class HeldPiece:
     reason: str
 
 
+@dataclass(frozen=True)
+class SlowPiece:
+    """A letter that was not set in the fastest lane: its reference, the lane that took it and the reason."""
+
+    letter_ref: str
+    lane: str
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchFacts:
     """What stays true of a batch whatever its state: `addresses` maps an addressee to the lines as printed.
 
     `address_forms` holds the whole address and its shorter forms, for labels; `groups`, `parcels` and `postage` are the
-    dataclasses of those names.
+    dataclasses of those names. `lanes` counts the letters by the lane that set them.
     """
 
     batch_id: str
@@ -88,6 +98,8 @@ class BatchFacts:
     paper: sheets.Paper = field(default_factory=sheets.Paper)
     tools: Mapping[str, str] = field(default_factory=dict)
     fonts: Mapping[str, str] = field(default_factory=dict)
+    lanes: Mapping[str, int] = field(default_factory=dict)
+    detours: Sequence[SlowPiece] = ()
 
 
 def pieces_csv(batch_id: str, rows: Sequence[PieceRow]) -> bytes:
@@ -96,10 +108,12 @@ def pieces_csv(batch_id: str, rows: Sequence[PieceRow]) -> bytes:
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        writer.writerow([_cell(value) for value in (batch_id, *asdict(row).values())])
+        writer.writerow([_cell(value) for value in (batch_id, *_values(row))])
     return text.getvalue().encode()
 
 
+# By name, not asdict(): that copies all it meets, and a batch has thousands of rows.
+_values = attrgetter(*(one.name for one in fields(PieceRow)))
 _COLUMNS = (
     *("batch_id", "piece_no", "letter_ref", "addressee", "first_page", "last_page", "pages", "sheets", "blank_pages"),
     *("duplex", "weight_g", "barcode", "lang", "country"),

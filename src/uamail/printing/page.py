@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from uamail.printing import fonts
+from uamail.printing.form import Piece
 from uamail.printing.profile import Profile, Rect
 
 INK = "device-cmyk(0 0 0 1)"
@@ -27,7 +28,8 @@ class PieceSource:
     """One letter ready for layout.
 
     `html` is an escaped fragment, `text` the same words as plain text for the glyph and read-back checks,
-    `language` the BCP 47 tag of the body and `direction` "ltr" or "rtl".
+    `language` the BCP 47 tag of the body and `direction` "ltr" or "rtl". `apart` says in a word why it shares no form
+    with others.
     """
 
     number: int
@@ -35,6 +37,7 @@ class PieceSource:
     language: str
     direction: str
     text: str
+    apart: str = "own words"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +55,7 @@ class PiecePages:
         return self.last_page - self.first_page + 1 - self.blank_pages
 
 
-def document(
-    pieces: Sequence[PieceSource], *, profile: Profile, css: str, totals: Mapping[int, int] | None = None
-) -> str:
+def document(pieces: Sequence[Piece], *, profile: Profile, css: str, totals: Mapping[int, int] | None = None) -> str:
     """One HTML document that holds the letters one after another, each starting on a page of its own.
 
     `totals` is the number of pages by piece, for the "2" of "1/2"; a piece that is not named there has one.
@@ -120,7 +121,7 @@ html, body {{ margin: 0; padding: 0; color: {INK} }}
 """
 
 
-def _article(piece: PieceSource, *, marks: str, total: int) -> str:
+def _article(piece: Piece, *, marks: str, total: int) -> str:
     first, last = anchor(piece.number)
     attributes = {
         "class": "piece",

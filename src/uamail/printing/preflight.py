@@ -32,7 +32,7 @@ _PAGE: Final = frozenset({"/Type", "/Parent", "/Resources", "/Contents", "/Rotat
 # Strings and comments are taken out first, so that a letter's words cannot look like operators.
 _STRINGS: Final = re.compile(rb"<[0-9A-Fa-f\s]*>|\((?:\\.|[^\\()])*\)|%[^\r\n]*", re.DOTALL)
 _TOKENS: Final = re.compile(rb"/?[^\s/\[\]<>(){}]+")
-_PAINT: Final = frozenset(b"rg RG k K g G cs CS sc SC scn SCN sh Do BI ri".split())
+_PAINT: Final = frozenset(b"rg RG k K g G cs CS sc SC scn SCN sh BI ri".split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +150,13 @@ def _colours(document: pikepdf.Pdf) -> Iterator[Finding]:
     for number, page in enumerate(document.pages, 1):
         for use in sorted(_inks(page_content(page))):
             yield Finding(gate=COLOUR, problem=f"uses {use}", page=number)
-    for name, _, number in _resources(document, "/XObject"):
-        yield Finding(gate=COLOUR, problem=f"has an image or form {name}", page=number)
+    for name, drawn, number in _resources(document, "/XObject"):
+        # What letters share is drawn as a form; anything else is an image.
+        if drawn.get("/Subtype") != "/Form":
+            yield Finding(gate=COLOUR, problem=f"has an image {name}", page=number)
+            continue
+        for use in sorted(_inks(drawn.read_bytes())):
+            yield Finding(gate=COLOUR, problem=f"uses {use} in {name}", page=number)
 
 
 def page_content(page: pikepdf.Page) -> bytes:
@@ -187,14 +192,35 @@ def _key_only(operands: Sequence[bytes]) -> bool:
 
 
 def _resources(document: pikepdf.Pdf, kind: str) -> Iterator[tuple[str, Any, int]]:
-    """Each resource of a kind once, with its name and the first page that has it."""
-    seen = set()
+    """Each resource of a kind once, those of forms too, with its name and the first page that has it."""
+    seen: set[tuple[str, int, int]] = set()
     for number, page in enumerate(document.pages, 1):
-        resources: Any = page.obj.get("/Resources", {})
-        for name, value in resources.get(kind, {}).items():
-            if value.objgen not in seen or value.objgen == (0, 0):
-                seen.add(value.objgen)
-                yield name, value, number
+        for name, value in _unseen(page.obj, kind, seen):
+            yield name, value, number
+
+
+def _unseen(owner: Any, kind: str, seen: set[tuple[str, int, int]]) -> Iterator[tuple[str, Any]]:
+    """The resources of a page or form and of the forms it draws, without those met before."""
+    resources: Any = owner.get("/Resources", {})
+    # Pages share theirs by the thousand.
+    if _met("resources", resources, seen):
+        return
+    for name, value in resources.get(kind, {}).items():
+        if not _met("value", value, seen):
+            yield name, value
+    for drawn in resources.get("/XObject", {}).values():
+        if not _met("form", drawn, seen):
+            yield from _unseen(drawn, kind, seen)
+
+
+def _met(what: str, value: Any, seen: set[tuple[str, int, int]]) -> bool:
+    """Whether an indirect object comes again."""
+    number = getattr(value, "objgen", (0, 0))
+    key = (what, *number)
+    if key in seen and number != (0, 0):
+        return True
+    seen.add(key)
+    return False
 
 
 def _read(

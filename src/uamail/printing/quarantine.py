@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from uamail.errors import LayoutStopped, MissingGlyph, PrintError
-from uamail.printing.page import PieceSource
+from uamail.printing.form import Piece
 
 MOST_LETTERS: Final = 100
 """Letters of one document: fewer share fonts less, more have to be tried one by one when one of them is bad."""
@@ -13,7 +13,7 @@ MOST_TEXT: Final = 200_000
 """Characters of one document: about five seconds of layout."""
 
 _T = TypeVar("_T")
-_Work = Callable[[Sequence[PieceSource]], _T]
+_Work = Callable[[Sequence[Piece]], _T]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Refusal:
 class Quarantine(Generic[_T]):
     """Lays out letters group by group with `work`, which raises for a group that it cannot do."""
 
-    def __init__(self, pieces: Sequence[PieceSource], work: _Work[_T]) -> None:
+    def __init__(self, pieces: Sequence[Piece], work: _Work[_T]) -> None:
         self._pieces, self._work = pieces, work
         self._alone: dict[int, Refusal | None] = {}
         self._exonerated = False
@@ -57,7 +57,7 @@ class Quarantine(Generic[_T]):
             progress(len(self._pieces) - len(waiting))
         return made, [one for one in self._alone.values() if one is not None]
 
-    def _found(self, group: Sequence[PieceSource], error: Exception) -> bool:
+    def _found(self, group: Sequence[Piece], error: Exception) -> bool:
         """Whether there are letters in a broken group that break it alone."""
         if len(group) == 1:
             self._alone[group[0].number] = refusal(group[0], error)
@@ -72,7 +72,7 @@ class Quarantine(Generic[_T]):
             raise PrintError(f"letters of this batch cannot be laid out: {said[0].detail or 'a character is missing'}")
         self._exonerated = True
 
-    def _tried(self, piece: PieceSource) -> Refusal | None:
+    def _tried(self, piece: Piece) -> Refusal | None:
         """Why this letter alone cannot be laid out; None when it can."""
         if piece.number not in self._alone:
             self._alone[piece.number] = None
@@ -83,7 +83,7 @@ class Quarantine(Generic[_T]):
         return self._alone[piece.number]
 
 
-def first(pieces: Sequence[PieceSource], most: int = MOST_LETTERS) -> Sequence[PieceSource]:
+def first(pieces: Sequence[Piece], most: int = MOST_LETTERS) -> Sequence[Piece]:
     """The letters of the next document: at least one, and no more than `most` or than it takes MOST_TEXT characters."""
     text = 0
     for place, piece in enumerate(pieces[:most]):
@@ -93,7 +93,7 @@ def first(pieces: Sequence[PieceSource], most: int = MOST_LETTERS) -> Sequence[P
     return pieces[:most]
 
 
-def refusal(piece: PieceSource, error: Exception) -> Refusal:
+def refusal(piece: Piece, error: Exception) -> Refusal:
     """Why a letter is left out, without a word of it."""
     if isinstance(error, MissingGlyph):
         return Refusal(number=piece.number, reason="glyph", characters=error.characters)

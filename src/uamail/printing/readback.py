@@ -41,6 +41,12 @@ def same(expected: Iterable[str], page: str) -> bool:
     return _tolerance(wanted) > 0 and _alike(wanted, got) and _alike(got, wanted)
 
 
+def same_letters(one: str, other: str) -> bool:
+    """Whether two pages hold the same letters, in whatever order they come back."""
+    first, second = folded(one), folded(other)
+    return sorted(first) == sorted(second) or (_alike(first, second) and _alike(second, first))
+
+
 def absent(lines: Iterable[str], page: str) -> tuple[str, ...]:
     """The lines that the page does not hold."""
     got = folded(page)

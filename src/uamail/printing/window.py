@@ -21,12 +21,14 @@ class Reader:
         self._document = pypdfium2.PdfDocument(pdf)
         self._profile = profile
         self._open: tuple[int, Any] = (0, None)
+        self._pages: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open = (0, None)
+        self._pages.clear()
         self._document.close()
 
     def text(self, page: int, rect: Rect) -> str:
@@ -72,8 +74,16 @@ class Reader:
     def _words(self, page: int) -> Any:
         """The text of a page; the last one is kept, because a page is read several times in a row."""
         if self._open[0] != page:
-            self._open = (page, self._document[page - 1].get_textpage())
+            self._open = (page, self._page(page).get_textpage())
         return self._open[1]
+
+    def _page(self, number: int) -> Any:
+        """A page; the last two stay open, or PDFium would load the fonts that pages share for each of them again."""
+        if number not in self._pages:
+            self._pages[number] = self._document[number - 1]
+            while len(self._pages) > 2:
+                del self._pages[next(iter(self._pages))]
+        return self._pages[number]
 
     def _shifted(self, rect: Rect) -> Rect:
         return rect.moved(*self._profile.shift)
@@ -83,7 +93,7 @@ class Reader:
         sheet = self._profile.sheet
         crop = (rect.x, sheet.height - rect.bottom, sheet.width - rect.right, rect.y)
         margins = tuple(edge * _PT_PER_MM for edge in crop)
-        bitmap = self._document[page - 1].render(scale=_PROOF_SCALE, crop=margins, grayscale=True)
+        bitmap = self._page(page).render(scale=_PROOF_SCALE, crop=margins, grayscale=True)
         return min(bytes(bitmap.buffer)) == 255
 
 

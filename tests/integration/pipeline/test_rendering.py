@@ -14,12 +14,12 @@ from tests.support import oracle
 from tests.support.world import World, events
 from uamail.errors import PrintError, RuleRefused
 from uamail.installation import Installation
-from uamail.models import Appeal, Batch, BatchFile, Delivery, Piece
+from uamail.models import Appeal, AuditEvent, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
 from uamail.pipeline import batching, contents, folder, posting, recall, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
-from uamail.printing import preflight, profile, reference
-from uamail.printing.reference import Rendered
+from uamail.printing import lanes, preflight, profile, reference
+from uamail.printing.rendered import Rendered
 from uamail.store import Stored
 
 LEASE = timedelta(minutes=15)
@@ -54,7 +54,7 @@ def take(world: World, *, lease: timedelta = LEASE) -> Job | None:
 def render(inst: Installation, job: Job) -> tuple[Papers, Mapping[str, Stored], bytes]:
     sheets = folder.sheets_of(job, keys=inst.keys)
     sources = [sheet.source for sheet in sheets if sheet.source is not None]
-    rendered = reference.render(sources, profile=job.profile)
+    rendered = lanes.render(sources, profile=job.profile)
     made = contents.papers(job, sheets, rendered, tariffs=inst.tariffs, to_pdf=reference.render_html)
     key, wrapped = inst.keys.new_key()
     return made, {name: inst.store.put(data, key=key) for name, data in made.files.items()}, wrapped
@@ -137,6 +137,28 @@ def test_unprintable_letter_is_held_alone(world: World) -> None:
     assert "U+10600" in (held.note or "")
     assert [tuple(row) for row in pieces] == [("held", "glyph"), ("printed", None)]
     assert oracle.judge(world.inst, []).faults == {}
+
+
+def test_manifest_and_event_tell_the_lanes(sealed: World) -> None:
+    sealed.letters(1, body="I ask you myself to set them free.", name="Cleo Example")
+    sealed.collect()
+    sealed.seal()
+    jobs = [job for job in (take(sealed), take(sealed)) if job is not None]
+
+    manifests = {}
+    for job in jobs:
+        rendered = render(sealed.inst, job)
+        manifests[job.name] = json.loads(rendered[0].files["manifest.json"])
+        finish(sealed, job, rendered)
+
+    with sealed.inst.db.reading() as session:
+        query = select(AuditEvent.body).where(AuditEvent.type == "batch:rendered").order_by(AuditEvent.id)
+        facts = [json.loads(body) for body in session.execute(query).scalars()]
+    model, own = manifests.values()
+    assert (model["lanes"], model["detours"]) == ({"stitched": 2, "reference": 0}, [])
+    assert own["lanes"] == {"stitched": 0, "reference": 1}
+    assert own["detours"] == [{"letter_ref": f"{jobs[1].name}-0001", "lane": "reference", "reason": "own words"}]
+    assert [(one["stitched"], one["reference"]) for one in facts] == [(2, 0), (0, 1)]
 
 
 def test_batch_is_leased_to_one(sealed: World) -> None:

@@ -8,8 +8,8 @@ import pikepdf
 import pytest
 
 from uamail.printing import preflight, profile, reference
-from uamail.printing.page import PieceSource
-from uamail.printing.reference import PiecePages, Rendered
+from uamail.printing.page import PiecePages, PieceSource
+from uamail.printing.rendered import Rendered
 
 PAPER = profile.load("uk")
 LINES = ["Example Office", "1 Example Street", "EXAMPLE 1AA"]
@@ -191,3 +191,37 @@ def test_torn_file_is_found(good: Rendered, share: float) -> None:
 
     assert gates(torn, good.pages) <= {preflight.CONTENT, preflight.PAGE_MAP}
     assert gates(torn, good.pages)
+
+
+def with_form(document: pikepdf.Pdf, content: bytes, **entries: object) -> None:
+    drawn = document.make_stream(content, Type=pikepdf.Name.XObject, BBox=[0, 0, 100, 100], **entries)
+    resources = document.pages[0].obj.Resources
+    resources["/XObject"] = pikepdf.Dictionary(F9=drawn)
+
+
+@pytest.mark.parametrize(
+    ("content", "gate"), [(b"0 0 0 1 k 0 0 9 9 re f", set()), (b"1 0 0 rg 0 0 9 9 re f", {preflight.COLOUR})]
+)
+def test_colour_in_a_form_is_found(good: Rendered, content: bytes, gate: set[int]) -> None:
+    pdf = changed(good.pdf, lambda document: with_form(document, content, Subtype=pikepdf.Name.Form))
+
+    assert gates(pdf, good.pages) == gate
+
+
+def test_image_is_found(good: Rendered) -> None:
+    pdf = changed(good.pdf, lambda document: with_form(document, b"\0", Subtype=pikepdf.Name.Image, Width=1, Height=1))
+
+    assert gates(pdf, good.pages) == {preflight.COLOUR}
+
+
+def test_font_in_a_form_of_a_form_is_found(good: Rendered) -> None:
+    def change(document: pikepdf.Pdf) -> None:
+        font = document.make_indirect(
+            pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+        )
+        inner = document.make_stream(
+            b"", Subtype=pikepdf.Name.Form, BBox=[0, 0, 1, 1], Resources=pikepdf.Dictionary(Font={"/X": font})
+        )
+        with_form(document, b"", Subtype=pikepdf.Name.Form, Resources=pikepdf.Dictionary(XObject={"/I": inner}))
+
+    assert gates(changed(good.pdf, change), good.pages) == {preflight.FONTS}

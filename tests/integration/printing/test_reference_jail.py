@@ -18,6 +18,7 @@ from tests.support import processes
 from uamail.errors import LayoutStopped, MissingGlyph, PrintError
 from uamail.printing import jail, profile, reference
 from uamail.printing.page import PieceSource
+from uamail.printing.rendered import Rendered
 
 # The same letter without a jail, in a process of its own: layout leaves threads behind, and here is forked.
 FREE = """
@@ -45,7 +46,7 @@ jail.run(test_reference_jail.spin)
 """
 
 
-def render() -> reference.Rendered:
+def render() -> Rendered:
     letter = PieceSource(number=1, html="<p>Anne</p>", language="en", direction="ltr", text="Anne")
     return reference.render([letter], profile=profile.load("uk"))
 

@@ -14,7 +14,7 @@ import pytest
 from uamail.errors import PrintError
 from uamail.printing import profile, reference
 from uamail.printing.page import PieceSource
-from uamail.printing.quarantine import MOST_LETTERS
+from uamail.printing.quarantine import MOST_LETTERS, Refusal
 
 PAPER = profile.load("din5008-b")
 
@@ -97,7 +97,7 @@ def test_missing_glyph_holds_one_letter() -> None:
 
     rendered = reference.render(pieces, profile=PAPER)
 
-    assert rendered.refused == (reference.Refusal(number=2, reason="glyph", characters="\U00013000\U00013001"),)
+    assert rendered.refused == (Refusal(number=2, reason="glyph", characters="\U00013000\U00013001"),)
     assert [row.number for row in rendered.pages] == [1, 3]
     assert page_text(rendered.pdf).find("Ayşe") > page_text(rendered.pdf).find("Anne") >= 0
 

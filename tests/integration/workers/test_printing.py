@@ -54,7 +54,8 @@ def test_killed_layout_is_done_by_another(home: Installation) -> None:
 @pytest.mark.timeout(120)
 def test_stopped_worker_frees_its_batch(home: Installation) -> None:
     world = print_only(home)
-    world.sign(200, contact=False)
+    # Own words are laid out one by one: a long layout, which the end of a worker cuts short.
+    world.sign(200, contact=False, body="I ask you to set her free at once. " * 40)
     worker = processes.embedded(world.inst, NOWHERE)
     try:
         processes.until(lambda: leased(world))
