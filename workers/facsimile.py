@@ -43,6 +43,7 @@ def _faxed(inst: Installation, claim: Claim, letter: FaxLetter, now: datetime) -
             letter,
             faxing.reference(claim),
             key=inst.keys.unwrap(letter.brief.wrapped_key),
+            profile=inst.fax_profile,
             now=now,
             templates_dir=inst.settings.operator_templates,
         )

@@ -166,7 +166,7 @@ def paper(office: Office, attempt: Attempt) -> list[Image.Image]:
         (letter,) = faxing.letters(session, writing.briefs(session, [attempt.delivery_id]))
         now = attempt.started_at or db.now(session)
     key = inst.keys.unwrap(letter.brief.wrapped_key)
-    piece = faxing.piece(letter, f"F{attempt.id}", key=key, now=now)
+    piece = faxing.piece(letter, f"F{attempt.id}", key=key, profile=profile.load("fax"), now=now)
     pdf = reference.render([piece], profile=profile.load("fax")).pdf
     command = ["pdftoppm", "-gray", "-rx", "204", "-ry", "196", "-"]
     drawn = subprocess.run(command, input=pdf, capture_output=True, check=True).stdout

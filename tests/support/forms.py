@@ -53,9 +53,11 @@ NAMES = {
 def form(language: str = "en", *, lines: int = 2, template: str = "print/letter.html", **changes: Any) -> Form:
     """The form of a model letter with so many lines of signature."""
     marks = [hole(place) for place in range(1, lines + 1)]
-    context = WORDS | {
+    context: dict[str, Any] = WORDS | {
         "reference": "UA 61/21",
         "return_line": "Example Office, Example Lane 1, 3000 Bern",
+        "return_size": 6.5,
+        "return_rows": 1,
         "address_lines": [{"lang": lang, "text": text} for lang, text in ADDRESS],
         "date": "20 November 2026",
         "direction": fonts.direction(language),

@@ -86,7 +86,9 @@ def _page(inst: Installation, delivery: int) -> Facsimile:
             raise NotFound(f"delivery {delivery} is no letter by fax; uamail delivery list --channel fax shows them")
         key = inst.keys.unwrap(letters[0].brief.wrapped_key)
         templates = inst.settings.operator_templates
-        piece = faxing.piece(letters[0], "F0", key=key, now=db.now(session), templates_dir=templates)
+        piece = faxing.piece(
+            letters[0], "F0", key=key, profile=inst.fax_profile, now=db.now(session), templates_dir=templates
+        )
     made = facsimile.render(piece, profile=inst.fax_profile, most_pages=inst.settings.fax.most_pages)
     if isinstance(made, Facsimile):
         return made

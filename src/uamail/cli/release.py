@@ -128,7 +128,9 @@ def _facts(
 def _fax_facts(inst: Installation, session: Session, run_: releasing.Run) -> dict[str, Any]:
     letters = faxing.letters(session, writing.briefs(session, releasing.specimens(session, run_)))
     templates = inst.settings.operator_templates
-    shown = faxing.preview(letters, keys=inst.keys, templates_dir=templates, now=db.now(session))
+    shown = faxing.preview(
+        letters, keys=inst.keys, profile=inst.fax_profile, templates_dir=templates, now=db.now(session)
+    )
     names = ("target", "language", "subject", "text")
     specimens = [dict(zip(names, one, strict=True)) for one in shown.letters]
     return {"preview_sha256": shown.sha256, "specimens": specimens}

@@ -17,9 +17,11 @@ from uamail.letters.letter import Letter
 from uamail.models import Delivery, Office, Target
 from uamail.pipeline.claim import Claim
 from uamail.pipeline.writing import Brief, dated, in_language, write
+from uamail.printing import returnline
 from uamail.printing.facsimile import Facsimile
 from uamail.printing.page import PieceSource
-from uamail.printing.reference import Refusal
+from uamail.printing.profile import Profile
+from uamail.printing.quarantine import Refusal
 from uamail.vault import Keyring
 
 # How the spool is called where relays have their names: in attempts, limits and kill switches.
@@ -88,7 +90,14 @@ def reference(claim: Claim) -> str:
 
 
 def piece(
-    letter: FaxLetter, ref: str, *, key: bytes, now: datetime, templates_dir: Path | None = None, number: int = 1
+    letter: FaxLetter,
+    ref: str,
+    *,
+    key: bytes,
+    profile: Profile,
+    now: datetime,
+    templates_dir: Path | None = None,
+    number: int = 1,
 ) -> PieceSource:
     """The letter ready for layout, with the same words and the same disclosure as on paper; `key` is the signer's own.
 
@@ -99,7 +108,7 @@ def piece(
     context = {
         **written.context(),
         "ref": ref,
-        "return_line": ", ".join((letter.office, *letter.return_address)),
+        **returnline.fitted(profile, name=letter.office, address=letter.return_address),
         "address_lines": address,
         "date": dated(now, written.language, zone=letter.zone),
         "direction": direction(written.language),
@@ -136,11 +145,14 @@ class Preview:
     sha256: str
 
 
-def preview(letters: Sequence[FaxLetter], *, keys: Keyring, templates_dir: Path | None, now: datetime) -> Preview:
+def preview(
+    letters: Sequence[FaxLetter], *, keys: Keyring, profile: Profile, templates_dir: Path | None, now: datetime
+) -> Preview:
     """The preview over letters, one a target and language; its hash leaves out the date and the id on the page."""
     shown = []
     for one in letters:
-        made = piece(one, "F0", key=keys.unwrap(one.brief.wrapped_key), now=now, templates_dir=templates_dir)
+        key = keys.unwrap(one.brief.wrapped_key)
+        made = piece(one, "F0", key=key, profile=profile, now=now, templates_dir=templates_dir)
         subject = made.text.partition("\n")[0]
         shown.append((one.brief.recipient_key, made.language, subject, made.text))
     digest = hashlib.sha256("\0".join(part for row in shown for part in row).encode())

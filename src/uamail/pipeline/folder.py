@@ -7,12 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from uamail.errors import InputError, PrintError
+from uamail.errors import InputError
 from uamail.letters.letter import Letter
 from uamail.pipeline.forming import Forms
 from uamail.pipeline.writing import Brief, Revealing, dated, in_language, write
-from uamail.printing import manifest, postal, sheetcode
-from uamail.printing.fitting import text_width
+from uamail.printing import manifest, postal, returnline, sheetcode
 from uamail.printing.form import Piece
 from uamail.printing.page import ADDRESS_LEADING, MM_PER_PT, PiecePages
 from uamail.printing.profile import Profile
@@ -21,9 +20,6 @@ from uamail.printing.rendered import Rendered
 from uamail.printing.sheetcode import SheetCode
 from uamail.vault import Keyring
 
-# The sender's line, pt: the largest that fits; below 5 pt nobody reads it.
-RETURN_SIZES = (6.5, 6.0, 5.5, 5.0)
-_STRIP_PT = 12.5  # two rows of 5 pt in the 5 mm of DIN 5008
 # What the document says a letter that could not be printed waits for.
 HELD_WORDS = {
     "glyph": "no font has a character of it",
@@ -167,7 +163,7 @@ def _length(letter: Letter | None) -> int:
 def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, forms: Forms, window: "_Window") -> Sheet:
     def page() -> dict[str, Any]:
         return {
-            **_return_line(job),
+            **returnline.fitted(job.profile, name=job.office["name"], address=job.office["address"]),
             "address_lines": [{"text": line.text, "lang": line.lang} for line in window.lines],
             "date": dated(job.day, letter.language, zone=job.office["zone"]),
         }
@@ -175,24 +171,6 @@ def _sheet(job: Job, number: int, brief: Brief, letter: Letter, *, forms: Forms,
     key = (brief.revision_id, brief.recipient_key, brief.language)
     source = forms.piece(number, letter, key=key, ref=reference(job, number), page=page)
     return Sheet(number=number, brief=brief, source=source, address=window.texts)
-
-
-def _return_line(job: Job) -> dict[str, Any]:
-    """The sender's line above the address, as large as its strip allows.
-
-    Where there is not enough room for the office's name too, the return address alone, which names the sender as well;
-    at last in two rows. Raises PrintError when even these are too long.
-    """
-    window, alone = job.profile.window, ", ".join(job.office["address"])
-    if not window.return_line:
-        return {"return_line": sender(job), "return_size": RETURN_SIZES[0], "return_rows": 1}
-    # The strip begins where the address does, a little inside the window.
-    width = window.w - min(max(job.profile.body.left - window.x, 0), 5)
-    for line, rows in ((sender(job), 1), (alone, 1), (alone, 2)):
-        for size in RETURN_SIZES:
-            if text_width(line, size) <= width * (rows if rows == 1 else 1.7) and size * rows * 1.2 <= _STRIP_PT:
-                return {"return_line": line, "return_size": size, "return_rows": rows}
-    raise PrintError(f"the return address of the office in {job.office['country']} is too long for {width:g} mm")
 
 
 def reference(job: Job, number: int) -> str:

@@ -29,7 +29,7 @@ def piece(language: str, *, paragraphs: int = 4, name: str | None = None) -> Pie
         "language": language,
         "direction": direction(language),
         "ref": "F1",
-        "return_line": "Office, Example Street 1",
+        **{"return_line": "Office, Example Street 1", "return_size": 6.5, "return_rows": 1},
         "address_lines": [{"text": "Fax +86 10 6238 1025", "lang": "en"}],
         "date": "2026",
         "reference": "UA 99/26",

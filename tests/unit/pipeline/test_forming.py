@@ -25,7 +25,10 @@ KEY = (1, "president", "en")
 
 
 def page() -> dict[str, Any]:
-    return {"return_line": "Office", "address_lines": [{"text": "CHINA", "lang": "en"}], "date": "20 November 2026"}
+    return {
+        **{"return_line": "Office", "return_size": 6.5, "return_rows": 1, "date": "20 November 2026"},
+        "address_lines": [{"text": "CHINA", "lang": "en"}],
+    }
 
 
 def made(forms: Forms, letter: Letter, *, number: int = 1, key: tuple[Any, ...] = KEY) -> Any:
