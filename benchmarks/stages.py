@@ -28,7 +28,7 @@ def _place(watch: Stopwatch) -> None:
     """The actors' own steps, which hold the transactions, and the rooms inside them that are stages by themselves."""
     from uamail.journal import Journal
     from uamail.mail.transport.wire import Wire
-    from uamail.pipeline import folder, rendering, sending
+    from uamail.pipeline import contents, folder, rendering, sending
     from uamail.store import Store
     from workers import chunk, printing
 
@@ -42,7 +42,7 @@ def _place(watch: Stopwatch) -> None:
         (rendering, "take", "read the batch"),
         (folder, "sheets_of", "letters"),
         (printing, "_papers", "layout"),
-        (folder, "papers", "cover, labels, manifest"),
+        (contents, "papers", "cover, labels, manifest"),
         (Store, "put", "encrypt and store"),
         (rendering, "finish", "record the batch"),
     ):

@@ -284,7 +284,7 @@ def test_explain_tells_a_letter_in_order(story: Story) -> None:
     assert [event["type"] for event in events] == [
         *("appeal:received", "delivery:routed", "release:requested", "release:approved"),
         *("delivery:queued", "delivery:batched"),
-        *("batch:sealed", "batch:rendered", "batch:approved", "batch:released", "batch:exported"),
+        *("batch:sealed", "batch:rendered", "batch:checked", "batch:approved", "batch:released", "batch:exported"),
         *("batch:printed", "delivery:posted", "batch:posted"),
     ]
 

@@ -1,5 +1,6 @@
 """Twenty people write to a fax number: through a gateway and into a spool, with a worker killed in the middle."""
 
+import contextlib
 import io
 import subprocess
 from pathlib import Path
@@ -114,13 +115,13 @@ def way(request: pytest.FixtureRequest) -> str:
 def test_twenty_people_write_by_fax(home: Installation, tmp_path: Path, way: str) -> None:
     with SinkThread() as sink:
         office = play(home, tmp_path, way, sink)
-
-        nothing_is_lost_or_doubled(office)
-        every_fax_is_one_that_machines_take(office)
-        pages_are_those_of_the_letters_on_paper(office)
-        nobody_is_named_beside_the_letters(office)
-        if way == "spool":
-            results_come_back(office)
+        with contextlib.closing(office.world.inst):
+            nothing_is_lost_or_doubled(office)
+            every_fax_is_one_that_machines_take(office)
+            pages_are_those_of_the_letters_on_paper(office)
+            nobody_is_named_beside_the_letters(office)
+            if way == "spool":
+                results_come_back(office)
 
 
 def nothing_is_lost_or_doubled(office: Office) -> None:

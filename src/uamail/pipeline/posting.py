@@ -100,7 +100,7 @@ def post(
     if found.state == "released":
         batch.move(session, found.id, from_="released", to="printed", now=now, actor=actor)
     proof = trip.proof.stored.sha256 if trip.proof else None
-    facts: dict[str, Fact] = {"batch": found.id, "on": trip.on.isoformat(), "proof": proof}
+    facts: dict[str, Fact] = {"batch": found.id, "on": trip.on.isoformat(), "document": proof}
     moved = delivery.move(session, ids, from_="batched", to="posted", now=now, actor=actor, facts=facts)
     _mark(session, found, moved, "posted", None)
     if moved:
@@ -132,7 +132,7 @@ def prove(session: Session, found: Batch, proof: Proof, *, now: datetime, actor:
     for one in rows:
         _attach(one, proof)
     n = sum(one.pieces for one in rows)
-    facts: dict[str, Fact] = {"kind": proof.kind, "proof": proof.stored.sha256, "pieces": n}
+    facts: dict[str, Fact] = {"kind": proof.kind, "document": proof.stored.sha256, "pieces": n}
     audit.record_set(session, Event("batch:proved", now, actor, facts), "batch", [found.id])
     return n
 

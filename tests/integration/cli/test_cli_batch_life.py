@@ -79,7 +79,7 @@ def test_proof_is_kept_by_its_hash(released: Desk, inside: World, tmp_path: Path
 
     digest = hashlib.sha256(photo.read_bytes()).hexdigest()
     assert (posting["proof"], posting["sha256"]) == ("photo", digest)
-    assert [event["proof"] for event in events(inside, "delivery:posted")] == [digest]
+    assert [event["document"] for event in events(inside, "delivery:posted")] == [digest]
     assert released.ask("batch", "list")["batches"][0]["proved"] is True
 
 

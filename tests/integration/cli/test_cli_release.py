@@ -231,6 +231,7 @@ def test_forecast_names_pace_and_limit(office: Desk, world: World) -> None:
     assert set(mail[0]) == {
         *("target", "channel", "pending", "allowed_per_day", "finishes_on"),
         *("late_by_days", "decided_by", "choices"),
+        *("post_by", "in_digest", "digest_closes_at"),
     }
     assert all(one["pending"] == 4 and one["allowed_per_day"] > 0 and one["finishes_on"] for one in mail)
 
