@@ -20,6 +20,7 @@ from uamail.ledger.tree import Frontier
 from uamail.pipeline import (
     batching,
     bounces,
+    checking,
     confirmation,
     dispatch,
     faxways,
@@ -86,7 +87,7 @@ class Schedule:
             batching.seal(session, rules=inst.print_rules, force=sealing and not done, **when)
             done += confirmation.confirm(session, keys=inst.keys, **when)
             lanes = self._lanes(session, now=when["now"])
-            waiting = rendering.waiting(session, now=when["now"])
+            waiting = rendering.waiting(session, now=when["now"]) or checking.waiting(session, now=when["now"])
         done += self._sequence(timedelta() if signing else timedelta(seconds=inst.settings.audit.checkpoint_seconds))
         for lane in lanes:
             killpoint("before-nudge")
@@ -101,7 +102,8 @@ class Schedule:
         with inst.db.reading() as session:
             ours = [one for one in (inst.terms, inst.fax_terms) if one is not None]
             sending = any(dispatch.unfinished(session, terms=one, now=db.now(session)) for one in ours)
-            return not (sending or rendering.unfinished(session) or confirmation.unfinished(session))
+            printing = rendering.unfinished(session) or checking.unfinished(session)
+            return not (sending or printing or confirmation.unfinished(session))
 
     def guard(self) -> None:
         """Raises RuleRefused when the database is older than the last checkpoint that was signed from here."""

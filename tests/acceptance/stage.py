@@ -23,7 +23,7 @@ from uamail.installation import open_home
 from uamail.mail.faults import Faults
 from uamail.mail.sink import SinkThread
 from uamail.models import Delivery
-from uamail.pipeline import confirmation, dispatch, rendering
+from uamail.pipeline import checking, confirmation, dispatch, rendering
 
 # A day's waits in seconds; everything else as it is shipped.
 _HOME = """\
@@ -146,7 +146,11 @@ def _calm(desk: Desk, process: Process) -> bool:
     def paper() -> bool:
         with inst.db.reading() as session:
             gathering = select(Delivery.id).where(Delivery.state == "queued", Delivery.channel == "print")
-            return rendering.unfinished(session) or session.execute(gathering.limit(1)).first() is not None
+            return (
+                rendering.unfinished(session)
+                or checking.unfinished(session)
+                or session.execute(gathering.limit(1)).first() is not None
+            )
 
     def telling() -> bool:
         with inst.db.reading() as session:

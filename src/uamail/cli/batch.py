@@ -10,12 +10,12 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from uamail import db
-from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
+from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, actor, opened, show, table
 from uamail.errors import InputError, RuleRefused, StoreError
 from uamail.installation import Installation
 from uamail.models import Batch
 from uamail.models.batch import MODES, STATES
-from uamail.pipeline import batching, excerpt, posting
+from uamail.pipeline import batching, excerpt, posting, rebuilding
 from uamail.printing import archive, manifest
 from uamail.queries import lists
 
@@ -177,6 +177,16 @@ def mode(
         found = lists.batch(session, batch)
         batching.set_mode(session, found, wanted, now=db.now(session), actor=actor())
     show({"batch": found.name, "mode": wanted}, as_json, lambda: f"batch {found.name} goes as {wanted}")
+
+
+@app.command()
+def again(batch: Name, home: HomeOption, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """Try a batch once more that was given up: its layout broke three times, or something was found on its pages."""
+    with opened(home) as inst, inst.db.scope() as session:
+        found = lists.batch(session, batch)
+        state = rebuilding.again(session, found, why=reason, now=db.now(session), actor=actor())
+        name = found.name
+    show({"batch": name, "state": state}, as_json, lambda: f"{name} is {state} and is tried again")
 
 
 @app.command()

@@ -59,7 +59,7 @@ _TOLD: Mapping[str, AlertWords] = {
     ),
     "batch_stuck": AlertWords(
         "{n} batches cannot be laid out ({detail}).",
-        "uamail batch show NAME says what was found.",
+        "uamail batch show NAME says what was found; mend it, then uamail batch again NAME.",
         "No batch is stuck any more.",
     ),
     "restored": AlertWords(

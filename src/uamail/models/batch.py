@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text, update
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, UniqueConstraint, or_, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.event import Event, Fact
@@ -63,6 +63,8 @@ class Batch(Base):
     state: Mapped[str]
     # How often rendering was begun; committed first, so that a batch that kills its worker is noticed.
     attempts: Mapped[int] = mapped_column(default=0)
+    # Counts whoever took it in hand and whatever was taken out of it: an older number changes nothing any more.
+    fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     # When every page had been read back; a batch is not approved before.
     checked_at: Mapped[datetime | None]
@@ -78,6 +80,11 @@ class Batch(Base):
     wrapped_key: Mapped[bytes | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+
+    @classmethod
+    def unleased(cls, now: datetime) -> ColumnElement[bool]:
+        """Nobody has it in hand."""
+        return or_(cls.lease_until.is_(None), cls.lease_until < now)
 
     @property
     def name(self) -> str:

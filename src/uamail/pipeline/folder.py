@@ -37,6 +37,7 @@ class Job:
 
     batch_id: int
     attempt: int
+    fence: int
     name: str
     mode: str
     profile: Profile

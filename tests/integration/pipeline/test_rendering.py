@@ -16,7 +16,7 @@ from uamail.errors import PrintError, RuleRefused
 from uamail.installation import Installation
 from uamail.models import Appeal, AuditEvent, Batch, BatchFile, Delivery, Piece
 from uamail.models.batch import MOST_ATTEMPTS
-from uamail.pipeline import batching, contents, folder, posting, recall, rendering
+from uamail.pipeline import batching, checking, contents, folder, posting, rebuilding, recall, rendering
 from uamail.pipeline.folder import Job, Papers, Sheet
 from uamail.printing import lanes, preflight, profile, reference
 from uamail.printing.rendered import Rendered
@@ -335,16 +335,16 @@ def rendered_batch(world: World) -> Batch:
     return batch(world, job.batch_id)
 
 
-def pages(world: World) -> rendering.Pages | None:
+def pages(world: World) -> checking.Pages | None:
     with world.scope() as session:
-        return rendering.take_pages(session, lease=LEASE, now=world.now)
+        return checking.take(session, lease=LEASE, now=world.now)
 
 
 def read_back(world: World, problem: str | None = None) -> None:
     taken = pages(world)
     assert taken is not None
     with world.scope() as session:
-        rendering.read_back(session, taken.job.batch_id, problem=problem, **world.when)
+        checking.done(session, taken, problem=problem, **world.when)
 
 
 def approve(world: World) -> None:
@@ -388,3 +388,55 @@ def test_pages_are_read_by_one_at_a_time(sealed: World) -> None:
     assert third is not None
     assert first.numbers == third.numbers
     assert [(row.first_page, row.last_page) for row in first.pages] == [(1, 1), (2, 2)]
+
+
+def test_late_reader_says_nothing_of_other_pages(sealed: World) -> None:
+    one = rendered_batch(sealed)
+    late = pages(sealed)
+    assert late is not None
+    with sealed.scope() as session:
+        recall.withdraw(session, late.job.briefs[0].appeal_id, **sealed.when)
+    again = rendered_batch(sealed)
+
+    with sealed.scope() as session:
+        taken = checking.done(session, late, problem="a page is gone", **sealed.when)
+
+    assert again.id == one.id
+    assert taken is False
+    assert (batch(sealed, one.id).checked_at, batch(sealed, one.id).problem) == (None, None)
+
+
+def test_late_layout_prints_no_withdrawn_letter(sealed: World) -> None:
+    job = take(sealed)
+    assert job is not None
+    rendered = render(sealed.inst, job)
+    sealed.later(minutes=16)
+    with sealed.scope() as session:
+        recall.withdraw(session, job.briefs[0].appeal_id, **sealed.when)
+
+    assert not finish(sealed, job, rendered)
+    assert batch(sealed, job.batch_id).state == "sealed"
+
+
+@pytest.mark.parametrize("state", ["sealed", "rendered"])
+def test_batch_that_was_given_up_is_tried_again(sealed: World, state: str) -> None:
+    if state == "sealed":
+        for _ in range(MOST_ATTEMPTS):
+            job = take(sealed)
+            assert job is not None
+            with sealed.scope() as session:
+                rendering.fail(session, job, why="a broken template", **sealed.when)
+    else:
+        rendered_batch(sealed)
+        read_back(sealed, "preflight gate 5 (window)")
+    assert (take(sealed), pages(sealed)) == (None, None)
+
+    with sealed.scope() as session:
+        one = session.execute(select(Batch)).scalar_one()
+        rebuilding.again(session, one, why="the template is mended", **sealed.when)
+
+    rendered_batch(sealed)
+    read_back(sealed)
+    approve(sealed)
+    with pytest.raises(RuleRefused, match="not given up"), sealed.scope() as session:
+        rebuilding.again(session, session.execute(select(Batch)).scalar_one(), why="", **sealed.when)

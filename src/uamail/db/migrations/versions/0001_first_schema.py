@@ -651,6 +651,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("lease_until", Instant(), nullable=True),
         sa.Column("checked_at", Instant(), nullable=True),
         sa.Column("problem", sa.String(), nullable=True),
