@@ -50,14 +50,15 @@ def _relays(inst: Installation, tester: Mailbox | None) -> list[Finding]:
     if tester is None:
         return list(relays.findings(inst, tester=None, now=datetime.now(UTC)))
     with inst.db.reading() as session:
-        for name in inst.relays:
+        for name in inst.settings.relays:
             rehearsing.check(session, tester, relay=name, never_send=inst.settings.mail.never_send)
         now = db.now(session)
     found = list(relays.findings(inst, tester=tester.addr, now=now))
     with inst.db.scope() as session:
         sent = sum(one.what.startswith("test mail") and one.state == "ok" for one in found)
         audit.record(
-            session, Event("relay:tested", db.now(session), actor(), {"relays": len(inst.relays), "sent": sent})
+            session,
+            Event("relay:tested", db.now(session), actor(), {"relays": len(inst.settings.relays), "sent": sent}),
         )
     return found
 

@@ -1,7 +1,12 @@
 """A finding: one thing that was looked at, and how it stands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from uamail.errors import UamailError
 
 State = Literal["ok", "warning", "problem", "unknown"]
 
@@ -16,3 +21,17 @@ class Finding:
     what: str
     state: State
     words: str
+
+
+def tried(what: str, look: Callable[[], Finding]) -> Finding:
+    """What goes wrong on the way is the finding; our own errors name the remedy."""
+    try:
+        return look()
+    except UamailError as error:
+        return Finding(what, "problem", str(error))
+    except SQLAlchemyError as error:
+        # The first line names the server or the file; the rest is a statement with its values.
+        problem = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        return Finding(what, "problem", f"it does not answer: {problem}; see database.url")
+    except OSError as error:
+        return Finding(what, "problem", f"{error.filename or what}: {error.strerror}")

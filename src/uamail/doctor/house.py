@@ -3,16 +3,13 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from uamail import db
 from uamail.db import migrate
-from uamail.doctor.finding import Finding
-from uamail.errors import UamailError
+from uamail.doctor.finding import Finding, tried
 from uamail.installation import Installation
 from uamail.printing import fonts
 from uamail.queries import sights
@@ -23,34 +20,20 @@ _APART = timedelta(seconds=2)
 
 def findings(inst: Installation) -> Iterator[Finding]:
     """What can be seen from here, one finding after the other; nothing is changed."""
-    yield _tried("keys", lambda: _keys(inst))
-    found = _tried("database", lambda: _database(inst))
+    yield tried("keys", lambda: _keys(inst))
+    found = tried("database", lambda: _database(inst))
     yield found
     if found.state == "ok":
-        yield _clock(inst)
-        yield _record(inst)
-    yield _tried("journal", lambda: _journal(inst))
-    yield _disk(inst)
-    yield _tried("fonts", _fonts)
-
-
-def _tried(what: str, look: Callable[[], Finding]) -> Finding:
-    """What goes wrong on the way is the finding; our own errors name the remedy."""
-    try:
-        return look()
-    except UamailError as error:
-        return Finding(what, "problem", str(error))
-    except SQLAlchemyError as error:
-        # The first line names the server or the file; the rest is a statement with its values.
-        problem = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        return Finding(what, "problem", f"it does not answer: {problem}; see database.url")
-    except OSError as error:
-        return Finding(what, "problem", f"{error.filename or what}: {error.strerror}")
+        yield tried("clock", lambda: _clock(inst))
+        yield tried("record", lambda: _record(inst))
+    yield tried("journal", lambda: _journal(inst))
+    yield tried("disk", lambda: _disk(inst))
+    yield tried("fonts", _fonts)
+    yield tried("fax", lambda: _fax(inst))
 
 
 def _keys(inst: Installation) -> Finding:
-    signs = f", DKIM of {inst.signer.domain}" if inst.signer else ""
-    return Finding("keys", "ok", f"readable by us alone; newest kek-{max(inst.keys.keks)}{signs}")
+    return Finding("keys", "ok", f"readable by us alone; newest kek-{max(inst.keys.keks)}")
 
 
 def _database(inst: Installation) -> Finding:
@@ -75,7 +58,8 @@ def _clock(inst: Installation) -> Finding:
 
 
 def _record(inst: Installation) -> Finding:
-    with inst.db.reading() as session:
+    # By the role that writes the record: its password is another one, and may be wrong alone.
+    with inst.log_db.reading() as session:
         lag, now = sights.log_lag(session), db.now(session)
     if lag is not None and now - lag.at > inst.sight_limits.stalled_log:
         return Finding(
@@ -96,7 +80,9 @@ def _journal(inst: Installation) -> Finding:
 
 def _disk(inst: Installation) -> Finding:
     places = {"home": inst.home.root, "store": inst.home.store, "journal": inst.home.journal}
-    shares = {name: _free(path) for name, path in places.items()}
+    shares = {name: _free(path) for name, path in places.items() if path.exists()}
+    if not shares:
+        return Finding("disk", "problem", f"{inst.home.root} is missing: uamail init")
     name = min(shares, key=lambda one: shares[one])
     words = f"{shares[name]:.0%} free"
     if shares[name] < inst.sight_limits.disk_free:
@@ -112,3 +98,14 @@ def _free(path: Path) -> float:
 def _fonts() -> Finding:
     characters = len(fonts.coverage())
     return Finding("fonts", "ok", f"{len(fonts.allowed())} families, {characters:,} characters")
+
+
+def _fax(inst: Installation) -> Finding:
+    if inst.fax_terms is None:
+        return Finding("fax", "ok", "no way is set: letters by fax are held")
+    if inst.spool is None:
+        return Finding("fax", "ok", f"by mail to {inst.fax_domain}, over {inst.fax_over}")
+    folder = inst.spool.folder
+    if folder.exists() and folder.stat().st_mode & 0o077:
+        return Finding("fax", "problem", f"others may look into the spool: chmod 700 {folder}")
+    return Finding("fax", "ok", f"into the spool {folder}")

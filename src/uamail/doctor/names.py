@@ -8,7 +8,7 @@ import dns.resolver
 from dns.resolver import Resolver
 
 from uamail.doctor.finding import Finding
-from uamail.errors import InputError
+from uamail.errors import InputError, SettingError
 from uamail.installation import Installation
 from uamail.mail import dkimkey, published
 from uamail.mail.published import Reading
@@ -48,10 +48,16 @@ def _keys(inst: Installation, ask: Resolver, signs: str) -> Iterator[Finding]:
     mode = inst.settings.dkim.mode
     if mode == "relay":
         yield Finding(f"DKIM {signs}", "ok", "the relay signs; uamail doctor --send shows whether it does")
-    elif inst.signer is None:
+        return
+    try:
+        signer = inst.signer
+    except SettingError as error:
+        yield Finding(f"DKIM {signs}", "problem", str(error))
+        return
+    if signer is None:
         yield Finding(f"DKIM {signs}", "warning", "nobody signs: uamail dkim key, or dkim.mode = relay")
     else:
-        for key in inst.signer.keys:
+        for key in signer.keys:
             name = f"{key.selector}._domainkey.{signs}"
             yield _found(f"DKIM {name}", partial(_key, ask, name, dkimkey.record(key.private.public_key())))
 

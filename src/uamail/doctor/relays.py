@@ -60,8 +60,11 @@ async def _met(transport: Transport, relay: Relay) -> Finding:
 
 async def _tested(transport: Transport, relay: Relay, inst: Installation, tester: str, now: datetime) -> Finding:
     what = f"test mail by {relay.name}"
-    data = build(_mail(inst, tester, now))
-    signed = inst.signer.sign(data) if inst.signer else data
+    try:
+        data = build(_mail(inst, tester, now))
+        signed = inst.signer.sign(data) if inst.signer else data
+    except SettingError as error:
+        return Finding(what, "problem", str(error))
     outgoing = Outgoing(Envelope(inst.house.sender, tester), signed, 0)
     try:
         told = await transport.send(outgoing, relay=relay, intent=_Unmarked())

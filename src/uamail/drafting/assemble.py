@@ -69,7 +69,7 @@ def _background(draft: Draft, texts: Sequence[Text]) -> None:
         if found is not None:
             made[one.tag] = "\n\n".join(tidy(line.text, one.tag) for line in found.lines)
         elif one.model is None and one.loose:
-            made[one.tag] = "\n\n".join(tidy(line.text, one.tag) for line in one.loose if len(line.text) > 120)
+            made[one.tag] = "\n\n".join(tidy(line.text, one.tag) for line in one.loose if len(line.text) > _PASSAGE)
             draft.doubt(f"background.{one.tag}", "these are all long passages of the page: keep what is background")
             one.loose = [line for line in one.loose if len(line.text) <= _PASSAGE]
         draft.unused += [line.text for line in one.loose]

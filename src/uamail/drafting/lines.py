@@ -69,7 +69,9 @@ def _docx(name: str, data: bytes) -> str:
         if len(parts) > _MOST_PARTS or unpacked > min(_MOST_UNPACKED, _MOST_RATIO * max(len(data), 1)):
             raise InputError(f"{name}: it unpacks to more than a document has")
         html: str = mammoth.convert_to_html(BytesIO(data), ignore_empty_paragraphs=False).value
-    except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # zip, zlib, XML and the reader each fail in their own way on a damaged file
         raise InputError(f"{name}: this is no Word document (.docx)") from error
     return html
 
@@ -126,4 +128,6 @@ def _marked(texts: list[str]) -> Iterator[Line]:
 def _plain(text: str) -> str:
     """Without Markdown's links, and with spaces for what only looks like one."""
     text = unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace("\ufeff", "").replace("\u200b", "")
+    # TOML has no place for control characters, not even in a comment.
+    text = "".join(one for one in text if one == "\t" or unicodedata.category(one) != "Cc")
     return _HEADING.sub("", _AUTOLINK.sub(r"\1", _LINK.sub(r"\1", text)), count=1)

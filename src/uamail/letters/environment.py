@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import count
@@ -66,10 +67,8 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         # Never an attribute: a bound method such as 'a'.ljust would print, and its address with it.
         if isinstance(obj, dict | list | tuple | str):
-            try:
+            with suppress(LookupError, TypeError, ValueError):
                 return obj[argument]
-            except (LookupError, TypeError, ValueError):
-                pass
         # Not what was looked for: it may be a supporter's word, and errors are written down.
         return self.undefined(f"{type(obj).__name__} has no such item")
 

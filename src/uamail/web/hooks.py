@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from uamail import db
-from uamail.errors import InputError, OutsideError
+from uamail.errors import InputError, OutsideError, SettingError
 from uamail.installation import Installation
 from uamail.mail.webhook import hooks
 from uamail.mail.webhook.hooks import Call, Forged, Notice
@@ -49,7 +49,7 @@ def _taken(provider: str, reader: "_Reader", inst: Installation, certificates: C
     except InputError as error:
         _log.warning("call not read", provider=provider, why=str(error))
         return Response(status_code=400)
-    except (SQLAlchemyError, OutsideError) as error:
+    except (SQLAlchemyError, OutsideError, SettingError) as error:  # of a setting: its key file is not there, or empty
         _log.error("call not kept", provider=provider, error=type(error).__name__)
         return Response(status_code=503, headers={"Retry-After": "60"})
     return Response(status_code=200)

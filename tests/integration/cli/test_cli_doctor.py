@@ -1,5 +1,7 @@
 """`uamail doctor`: what is well, what is not, and what cannot be looked at; with a real name server and relay."""
 
+import json
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +45,7 @@ def test_all_is_well(desk: Desk) -> None:
 
     found = states(facts)
     assert set(found.values()) == {"ok"}
-    assert {"keys", "database", "clock", "record", "journal", "disk", "fonts", "relay main"} <= set(found)
+    assert {"keys", "database", "clock", "record", "journal", "disk", "fonts", "fax", "relay main"} <= set(found)
     assert {f"SPF {DOMAIN}", f"DKIM {DOMAIN}", f"DMARC {DOMAIN}", f"MX {DOMAIN}"} <= set(found)
 
 
@@ -131,3 +133,49 @@ def test_example_domain_is_a_warning(desk: Desk) -> None:
 
 def test_what_is_no_name_server(desk: Desk) -> None:
     assert desk.run("doctor", "--nameserver", "dns.example").code == 2
+
+
+def test_key_file_that_is_missing_is_a_finding(desk: Desk) -> None:
+    ours = {"UAMAIL_DKIM__MODE": "rsa", "UAMAIL_DKIM__RSA_SELECTOR": "ua", "UAMAIL_DKIM__RSA_KEY_FILE": "keys/none.pem"}
+
+    with well(desk, GOOD, **ours) as (at, dns):
+        said = at.run("doctor", *dns, "--send", ME, "--json")
+
+    found = states(json.loads(said.out))
+    assert found[f"DKIM {DOMAIN}"] == found["test mail by main"] == "problem"
+    assert "uamail dkim key" in said.out
+
+
+def test_password_file_that_others_read_is_a_finding(desk: Desk) -> None:
+    secret = desk.home / "relay.password"
+    secret.write_text("open", "utf-8")
+    secret.chmod(0o644)
+    ours = {"UAMAIL_RELAYS__MAIN__PASSWORD_FILE": secret.name}
+
+    with well(desk, GOOD, **ours) as (at, dns):
+        said = at.run("doctor", *dns, "--send", ME, "--json")
+
+    assert states(json.loads(said.out))["relays"] == "problem"
+    assert "chmod 600" in said.out
+
+
+def test_journal_that_is_gone_is_a_finding(desk: Desk) -> None:
+    shutil.rmtree(desk.home / "journal")
+
+    with well(desk, GOOD) as (at, dns):
+        said = at.run("doctor", *dns, "--json")
+
+    found = states(json.loads(said.out))
+    assert found["journal"] == "problem"
+    assert found["disk"] == "ok"
+
+
+def test_fax_spool_that_others_read_is_a_finding(desk: Desk) -> None:
+    with well(desk, GOOD, UAMAIL_FAX__WAY="spool", UAMAIL_FAX__SPOOL="fax") as (at, dns):
+        before = states(at.ask("doctor", *dns))
+        (desk.home / "fax").mkdir()
+        (desk.home / "fax").chmod(0o755)
+        said = at.run("doctor", *dns, "--json")
+
+    assert before["fax"] == "ok"
+    assert states(json.loads(said.out))["fax"] == "problem"

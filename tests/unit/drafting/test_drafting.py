@@ -2,6 +2,7 @@
 
 import tomllib
 import zipfile
+from contextlib import suppress
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -205,6 +206,37 @@ def test_what_is_no_document_is_refused(name: str, data: bytes, says: str, tmp_p
 
     with pytest.raises(InputError, match=says):
         lines.read(path)
+
+
+@pytest.mark.parametrize("xml", [b"<w:document", b"\xff\xfe\x00", b"", b"<a>\x00</a>"])
+def test_damaged_word_document_is_refused(xml: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.docx"
+    docx(path, "Dear X,")
+    with zipfile.ZipFile(path) as file:
+        parts = {part.filename: file.read(part) for part in file.infolist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in parts.items():
+            file.writestr(name, xml if name == "word/document.xml" else data)
+
+    with pytest.raises(InputError, match="no Word document"):
+        lines.read(path)
+
+
+def test_no_cut_of_a_word_document_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "cut.docx"
+    docx(path, ENGLISH)
+    whole = path.read_bytes()
+
+    for at in range(0, len(whole), 97):
+        path.write_bytes(whole[:at] + b"\x99" + whole[at + 1 :])
+        with suppress(InputError):
+            lines.read(path)
+
+
+def test_control_characters_make_no_bad_file(tmp_path: Path) -> None:
+    draft = draft_of("URGENT ACTION\nfurniture \x07 bell\x1b\n", tmp_path)
+
+    tomllib.loads(toml.written(draft, source="action.txt"))
 
 
 def test_bomb_is_measured_before_it_is_unpacked(tmp_path: Path) -> None:
