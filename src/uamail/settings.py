@@ -45,7 +45,7 @@ class RelaySettings(_Section):
     senders: list[str] = []
     preference: int = 10
     max_connections: int = Field(default=4, ge=1)
-    messages_per_connection: int = Field(default=100, ge=1)
+    messages_per_connection: int = Field(default=1000, ge=1)
     connect_seconds: float = Field(default=30, gt=0)
     command_seconds: float = Field(default=300, gt=0)
     # RFC 5321 4.5.3.2.6: ten minutes for the reply to the final dot; less makes duplicates.

@@ -48,7 +48,7 @@ class Relay:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     max_connections: int = 4
-    messages_per_connection: int = 100
+    messages_per_connection: int = 1000
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
 
