@@ -98,7 +98,12 @@ def _digest(session: Session, inst: Installation, now: datetime) -> None:
     if not people or day is None or digesting.taken(session, day) or not digesting.begin(session, day):
         return
     found = waiting.waiting(
-        session, rates=inst.rates, relay=inst.relay.name, quarantine=inst.quarantined, now=now
+        session,
+        rates=inst.rates,
+        relay=inst.relay.name,
+        quarantine=inst.quarantined,
+        keep_days=inst.settings.retention.people_days,
+        now=now,
     ).plain()
     if inst.timetable.empty or any(found.values()):
         digesting.write(session, found, people, day=day, now=now)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from uamail import db
 from uamail.errors import UamailError
 from uamail.models import Batch
-from uamail.pipeline import excerpt, reprinting, retiring
+from uamail.pipeline import erasing, excerpt, reprinting, retiring
 from uamail.pipeline.excerpt import Cut, Shelf
 from uamail.pipeline.reprinting import NAMED
 from uamail.printing import reference
@@ -21,6 +21,8 @@ EVERY = 3600.0
 """Seconds between two looks; the first one is taken when a process starts."""
 # A file is written before the row that needs it: nobody takes a day in between.
 YOUNG = timedelta(days=1)
+# People that are forgotten in one transaction.
+AT_ONCE = 200
 
 _log = structlog.get_logger()
 
@@ -37,11 +39,50 @@ class Retention:
             return
         self._next = time.monotonic() + EVERY
         try:
+            forget_people()
             while retire_one() or forget_one():
                 pass
+            empty()
             sweep()
         except (UamailError, OSError) as error:
             _log.error("could not tidy", error=type(error).__name__)
+
+
+def forget_people() -> int:
+    """Erase those whose actions were all closed long enough ago; how many.
+
+    Somebody of whom a letter is in a worker's hands at this moment waits for the next look.
+    """
+    inst = installation()
+    if not inst.settings.retention.people_days:
+        return 0
+    gone = 0
+    while True:
+        with inst.db.scope() as session:
+            now = db.now(session)
+            before = now.date() - timedelta(days=inst.settings.retention.people_days)
+            people = erasing.overdue(session, closed_before=before, most=AT_ONCE)
+            if people:
+                erasing.erase(session, people, now=now, actor=worker_name())
+        gone += len(people)
+        if len(people) < AT_ONCE:
+            break
+    if gone:
+        inst.db.scrub()
+    return gone
+
+
+def empty() -> None:
+    """What came back and was dealt with, and rows of imports that nobody mended, go after their time."""
+    inst = installation()
+    chosen = inst.settings.retention
+    with inst.db.scope() as session:
+        now = db.now(session)
+        retiring.empty(session, before=now - timedelta(days=chosen.incoming_days), now=now, actor=worker_name())
+    before = (now - timedelta(days=chosen.quarantine_days)).timestamp()
+    for path in inst.home.quarantine.glob("*.csv"):
+        if path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
 
 
 def retire_one() -> bool:

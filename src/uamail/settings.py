@@ -175,6 +175,12 @@ class PrintSettings(_Section):
     oracle_letters: int = Field(ge=1)
 
 
+class RetentionSettings(_Section):
+    people_days: int = Field(ge=0)
+    incoming_days: int = Field(ge=1)
+    quarantine_days: int = Field(ge=1)
+
+
 class FaxSettings(_Section):
     way: Literal["", "gateway", "spool"]
     address: str
@@ -303,6 +309,7 @@ class Settings(BaseSettings):
     work: WorkSettings
     journal: JournalSettings
     print: PrintSettings
+    retention: RetentionSettings
     fax: FaxSettings
     bounces: BounceSettings
     release: ReleaseSettings

@@ -68,7 +68,12 @@ def digest(
 
 def _waiting(inst: Installation, session: Any) -> dict[str, Any]:
     return waiting.waiting(
-        session, rates=inst.rates, relay=inst.relay.name, quarantine=inst.quarantined, now=db.now(session)
+        session,
+        rates=inst.rates,
+        relay=inst.relay.name,
+        quarantine=inst.quarantined,
+        keep_days=inst.settings.retention.people_days,
+        now=db.now(session),
     ).plain()
 
 

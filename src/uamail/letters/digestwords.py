@@ -63,6 +63,11 @@ def sections(waiting: Mapping[str, Any]) -> list[Section]:
             ["UA {action} to {target}: {pending} letters, {late}".format_map(one) for one in waiting["late"]],
             "uamail forecast UA shows the choices",
         ),
+        Section(
+            "Soon to be forgotten: the people of closed actions",
+            ["UA {ua}: after {after}".format_map(one) for one in waiting["forgetting"]],
+            "Fetch what you need (uamail audit export), or raise retention.people_days",
+        ),
     )
     return [one for one in made if one.lines]
 

@@ -7,11 +7,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from uamail.event import Event
-from uamail.models import Batch, BatchFile, Posting, audit
+from uamail.models import Batch, BatchFile, Incoming, Posting, audit
 from uamail.store import Stored
 
 OVER = ("posted", "cancelled")
 LETTERS = "letters.pdf"
+# A person, or the next look, still has to read it.
+READ = ("new", "waiting")
 
 
 def due(session: Session, *, keep: timedelta, now: datetime) -> Batch | None:
@@ -46,6 +48,16 @@ def retire(
     facts = {"files": len(old) - len(rows), "kept": len(rows)}
     audit.record_set(session, Event("batch:retired", now, actor, facts), "batch", [found.id])
     return old
+
+
+def empty(session: Session, *, before: datetime, now: datetime, actor: str) -> int:
+    """Drop the text of what came back before an instant and waits for nobody; how many there were."""
+    old = (Incoming.received_at < before, Incoming.state.not_in(READ), Incoming.box.is_not(None))
+    found = session.execute(select(Incoming.id).where(*old).order_by(Incoming.id)).scalars().all()
+    if found:
+        session.execute(update(Incoming).where(*old).values(box=None, diagnostic=None))
+        audit.record_set(session, Event("incoming:emptied", now, actor), "incoming", found)
+    return len(found)
 
 
 def needed(session: Session) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, literal_column, select
@@ -13,6 +13,9 @@ from uamail.models.delivery import LETTERS
 from uamail.pacing import Rates
 from uamail.queries import lateness
 from uamail.queries.lateness import Late
+
+# How long before people are forgotten the staff hears of it.
+NOTICE = timedelta(days=14)
 
 # Counts by action, and by something below it: a reason, a target, a state.
 Tally = Mapping[str, Mapping[str, int]]
@@ -31,6 +34,7 @@ class Waiting:
     suspects: tuple[dict[str, Any], ...]
     quarantined: tuple[dict[str, Any], ...]
     late: tuple[Late, ...]
+    forgetting: tuple[dict[str, Any], ...]
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -43,11 +47,17 @@ class Waiting:
             "suspects": list(self.suspects),
             "quarantined": list(self.quarantined),
             "late": [one.plain() for one in self.late],
+            "forgetting": list(self.forgetting),
         }
 
 
-def waiting(session: Session, *, rates: Rates, relay: str, quarantine: frozenset[str], now: datetime) -> Waiting:
-    """Everything that waits; `quarantine` are the names of the files that nobody has settled yet."""
+def waiting(
+    session: Session, *, rates: Rates, relay: str, quarantine: frozenset[str], keep_days: int, now: datetime
+) -> Waiting:
+    """Everything that waits; `quarantine` are the names of the files that nobody has settled yet.
+
+    `keep_days`: how long after the closing of an action its people are forgotten, 0 for never.
+    """
     return Waiting(
         alerts=tuple(alerts(session)),
         uncertain=_counted(session, "uncertain"),
@@ -58,6 +68,7 @@ def waiting(session: Session, *, rates: Rates, relay: str, quarantine: frozenset
         suspects=tuple(_suspects(session)),
         quarantined=tuple(_quarantined(session, quarantine)),
         late=lateness.late(session, rates=rates, relay=relay, now=now),
+        forgetting=tuple(_forgetting(session, keep_days, now)) if keep_days else (),
     )
 
 
@@ -151,6 +162,15 @@ def _suspects(session: Session) -> Iterator[dict[str, Any]]:
     query = select(Address, _key().label("ua")).join(Action, Action.id == Address.action_id)
     for row in session.execute(query.where(Address.suspect_at.is_not(None)).order_by(Address.id)):
         yield {"ua": row.ua, "address": row.Address.key, "returns": row.Address.returns}
+
+
+def _forgetting(session: Session, keep_days: int, now: datetime) -> Iterator[dict[str, Any]]:
+    """Closed actions whose people are forgotten within NOTICE, unless they signed one that is open."""
+    closed = now.date() - timedelta(days=keep_days)
+    query = select(Action).where(Action.closed_on > closed, Action.closed_on <= closed + NOTICE).order_by(Action.id)
+    for one in session.execute(query).scalars():
+        if one.closed_on is not None:
+            yield {"ua": one.key, "after": (one.closed_on + timedelta(days=keep_days)).isoformat()}
 
 
 def _quarantined(session: Session, files: frozenset[str]) -> Iterator[dict[str, Any]]:

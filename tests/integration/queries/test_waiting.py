@@ -1,19 +1,24 @@
 """What waits for a person, counted from the rows: reasons, targets, batches, releases, quarantine."""
 
+from datetime import timedelta
+
+import pytest
 from sqlalchemy import update
 
 from tests.support.world import World, result
 from uamail.letters.digestwords import sections
 from uamail.models import Address, Batch, Delivery, ImportRun, Release
 from uamail.models.alert import CAUSES, Sighting
-from uamail.pipeline import alerting
+from uamail.pipeline import alerting, recall
 from uamail.pipeline.alerting import Rules
 from uamail.queries.waiting import Waiting, alerts, waiting
 
 
 def look(world: World, *files: str) -> Waiting:
     with world.inst.db.reading() as session:
-        return waiting(session, rates=world.inst.rates, relay="main", quarantine=frozenset(files), now=world.now)
+        return waiting(
+            session, rates=world.inst.rates, relay="main", quarantine=frozenset(files), keep_days=365, now=world.now
+        )
 
 
 def test_nothing_waits_in_a_fresh_house(world: World) -> None:
@@ -101,3 +106,16 @@ def test_suspected_addresses_wait(world: World) -> None:
 
     assert found["suspects"] == [{"ua": "99/26-1", "address": "presidency", "returns": 3}]
     assert "presidency of UA 99/26-1: 3 letters came back" in str(sections(found))
+
+
+@pytest.mark.parametrize(("days_ago", "waits"), [(350, False), (352, True), (366, False)])
+def test_people_who_are_soon_forgotten_are_announced(world: World, days_ago: int, waits: bool) -> None:
+    with world.scope() as session:
+        on = world.now.date() - timedelta(days=days_ago)
+        recall.close(session, world.action(session), reason="free", on=on, **world.when)
+
+    found = look(world).plain()
+
+    after = (world.now.date() + timedelta(days=365 - days_ago)).isoformat()
+    assert found["forgetting"] == ([{"ua": "99/26-1", "after": after}] if waits else [])
+    assert ("Soon to be forgotten" in str(sections(found))) == waits

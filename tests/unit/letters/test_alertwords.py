@@ -21,6 +21,7 @@ NOTHING: dict[str, Any] = {
     "suspects": [],
     "quarantined": [],
     "late": [],
+    "forgetting": [],
 }
 
 
@@ -74,14 +75,15 @@ def test_digest_has_a_section_for_everything_that_waits() -> None:
         "suspects": [{"ua": "99/26-1", "address": "presidency", "returns": 3}],
         "quarantined": [{"file": "import-1.csv", "rows": 2}],
         "late": [{"action": "99/26-1", "target": "president", "pending": 300, "late": "2.5 days late"}],
+        "forgetting": [{"ua": "98/25-1", "after": "2026-03-10"}],
     }
 
     found = sections(waiting)
     mail = digest_mail("2026-03-02", waiting)
 
-    assert len(found) == 9
+    assert len(found) == 10
     assert all(words(one.remedy) <= set(docs_generated.leaves()) for one in found)
-    assert mail.subject == "Waiting for a person, 2026-03-02: 10"
+    assert mail.subject == "Waiting for a person, 2026-03-02: 11"
     for line in ("UA 99/26-1: 7 deadline", "B2: UA 99/26-1, rendered, 4 letters", "import-1.csv: 2 rows"):
         assert line in mail.text
         assert line in mail.html
