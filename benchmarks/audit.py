@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import insert, select
 
 from benchmarks import home, writing
@@ -18,7 +17,7 @@ from uamail import db, installation
 from uamail.event import Event, Fact
 from uamail.installation import Installation
 from uamail.ledger import receipt, verify_receipt
-from uamail.ledger.checkpoint import verifier_line
+from uamail.ledger.keys import LogKeys
 from uamail.ledger.tree import Frontier, Tree, prove_inclusion
 from uamail.models import AuditEvent, AuditLeaf, AuditSpan
 from uamail.pipeline import sequencing
@@ -52,13 +51,13 @@ def _receipts(inst: Installation, events: int, *, runs: int, tell: Callable[[str
     with inst.db.reading() as session:
         log = proving.log(session)
         text = proving.receipt(session, log, 1, keys=None).text()
-    name, key = inst.settings.audit.origin, inst.keys.log_public
-    line = verifier_line(name, key)
+    keys = inst.log_keys
+    line = keys.text()
     results = race(
         {
             "made": lambda: rate(partial(_made, inst, events), _RECEIPTS),
             _ANEW: lambda: rate(partial(_made_anew, inst), 1),
-            "checked": lambda: rate(lambda: sum(_ours(text, name, key) for _ in range(_RECEIPTS)), _RECEIPTS),
+            "checked": lambda: rate(lambda: sum(_ours(text, keys) for _ in range(_RECEIPTS)), _RECEIPTS),
             _CHECKER: lambda: rate(lambda: sum(_theirs(text, line) for _ in range(_RECEIPTS)), _RECEIPTS),
         },
         runs=runs,
@@ -83,8 +82,8 @@ def _made_anew(inst: Installation) -> int:
     return min(1, len(prove_inclusion(tree.get, 1, tree.size)))
 
 
-def _ours(text: str, name: str, key: Ed25519PublicKey) -> bool:
-    return receipt.check(text, name=name, public_key=key).ok
+def _ours(text: str, keys: LogKeys) -> bool:
+    return receipt.check(text, keys=keys).ok
 
 
 def _theirs(text: str, line: str) -> bool:
@@ -110,8 +109,8 @@ def _grow(inst: Installation, count: int) -> None:
         )
         while sequencing.sequence(session, frontier):
             pass
-        origin = inst.settings.audit.origin
-        sequencing.checkpoint(session, frontier, origin=origin, key=inst.keys.log_key, every=timedelta(), now=now)
+        keys, signer = inst.log_keys, inst.log_signer
+        sequencing.checkpoint(session, frontier, keys=keys, signer=signer, every=timedelta(), now=now)
 
 
 def _events(ids: range, now: datetime) -> Iterator[dict[str, Any]]:
@@ -124,7 +123,7 @@ def _events(ids: range, now: datetime) -> Iterator[dict[str, Any]]:
 
 def _verified(inst: Installation) -> int:
     with inst.db.reading() as session:
-        found = verifying.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public)
+        found = verifying.verified(session, keys=inst.log_keys)
     if not found.report.ok or found.unsequenced:
         raise BenchmarkError(f"the log does not verify: {found.plain()}")
     return found.report.size

@@ -13,9 +13,9 @@ from dramatiq.middleware import Middleware
 from sqlalchemy.orm import Session
 
 from uamail import db, timing
-from uamail.errors import RuleRefused, UamailError
+from uamail.errors import OutsideError, RuleRefused, UamailError
 from uamail.killpoint import killpoint
-from uamail.ledger.checkpoint import Checkpoint, sign
+from uamail.ledger import guard
 from uamail.ledger.tree import Frontier
 from uamail.pipeline import (
     batching,
@@ -126,17 +126,27 @@ class Schedule:
         with inst.log_db.scope() as session:
             # A fresh view of the tree is compared with what was given away.
             done = sequencing.sequence(session, self._frontier, signed=() if self._frontier.size else inst.guarded())
-            signed = sequencing.checkpoint(
+        try:
+            self._sign(every)
+        except OutsideError as error:
+            # Mail pauses by itself when this lasts.
+            _log.error("checkpoint not signed", why=str(error))
+        return done
+
+    def _sign(self, every: timedelta) -> None:
+        """Sign what is committed, and keep the checkpoint outside, for the guard and for `uamail audit verify`."""
+        inst = installation()
+        with inst.log_db.scope() as session:
+            note = sequencing.checkpoint(
                 session,
                 self._frontier,
-                origin=inst.settings.audit.origin,
-                key=inst.keys.log_key,
+                keys=inst.log_keys,
+                signer=inst.log_signer,
                 every=every,
                 now=db.now(session),
             )
-        if signed is not None:
-            _keep(signed)
-        return done
+        if note is not None:
+            guard.keep(inst.guards, note)
 
     def _lanes(self, session: Session, *, now: datetime) -> list[int]:
         inst = installation()
@@ -153,17 +163,6 @@ def _rescue() -> None:
             with inst.db.scope() as session:
                 rescue.dead(session, name, book, rules=inst.rescue_rules, **_when(session))
             killpoint("after-rescue")
-
-
-def _keep(signed: Checkpoint) -> None:
-    """Keep the checkpoint outside the database, for the guard and for `uamail audit verify`."""
-    inst = installation()
-    note = sign(signed, inst.keys.log_key, name=signed.origin)
-    for path in inst.guards:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{worker_name()}")
-        draft.write_text(note)
-        draft.replace(path)
 
 
 class _When(TypedDict):

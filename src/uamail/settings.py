@@ -229,6 +229,8 @@ class ImportSettings(_Section):
 class AuditSettings(_Section):
     origin: str
     checkpoint_seconds: float = Field(ge=0)
+    pause_minutes: float = Field(ge=0)
+    signer: str = Field(pattern=r"^(unix:/.*)?$")
     guard_dir: str
     witnesses: list[str]
     timestamp_url: str

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Never, SupportsIndex
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -24,7 +23,7 @@ _NONCE_BYTES = 12  # NIST SP 800-38D: a random 96-bit nonce is good for 2^32 box
 _WRAP_VERSION = b"\x01"
 _WRAP_HEAD = 3  # version, then the number of the key-encryption key in two bytes
 _KEK_FILE = re.compile(r"kek-([1-9][0-9]{0,3})\.key")
-_LOOKUP, _MESSAGE_ID, _LOG = "lookup.key", "message-id.key", "log.key"
+_LOOKUP, _MESSAGE_ID = "lookup.key", "message-id.key"
 
 
 class Key(bytes):
@@ -46,7 +45,6 @@ class Keyring:
     keks: Mapping[int, Key]
     lookup_key: Key
     message_id_key: Key
-    log_seed: Key
 
     @classmethod
     def create(cls, directory: Path) -> "Keyring":
@@ -55,12 +53,12 @@ class Keyring:
         A directory that has one is complete or damaged, and a new lookup key would quietly forget everybody:
         so nothing is made there, and load() names what is missing.
         """
-        if not _kek_files(directory):
+        if not key_files(directory, _KEK_FILE):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
             # The key-encryption key comes last: a crash before it leaves a directory in which nothing was used yet.
-            for name in (_LOOKUP, _MESSAGE_ID, _LOG, "kek-1.key"):
-                _write_key(directory / name)
+            for name in (_LOOKUP, _MESSAGE_ID, "kek-1.key"):
+                write_key(directory / name)
             _sync(directory.parent)
         return cls.load(directory)
 
@@ -70,16 +68,16 @@ class Keyring:
         if not directory.is_dir():
             raise SettingError("keys", str(directory), "is not there: run `uamail init`")
         _refuse_open_mode(directory, directory.stat().st_mode, "700")
-        keks = {number: _read_key(path) for number, path in _kek_files(directory).items()}
+        keks = {number: read_key(path) for number, path in key_files(directory, _KEK_FILE).items()}
         if not keks:
             raise SettingError("keys", str(directory), "has no kek-1.key: run `uamail init`, or restore the backup")
-        return cls(keks, *(_read_key(directory / name) for name in (_LOOKUP, _MESSAGE_ID, _LOG)))
+        return cls(keks, *(read_key(directory / name) for name in (_LOOKUP, _MESSAGE_ID)))
 
     @classmethod
     def rotate(cls, directory: Path) -> "Keyring":
         """Add the next key-encryption key. The older ones must stay until everything they wrapped is wrapped anew."""
         newest = max(cls.load(directory).keks)
-        _write_key(directory / f"kek-{newest + 1}.key")
+        write_key(directory / f"kek-{newest + 1}.key")
         return cls.load(directory)
 
     def new_key(self) -> tuple[Key, bytes]:
@@ -133,15 +131,6 @@ class Keyring:
         hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_label(b"derive", purpose))
         return Key(hkdf.derive(self.lookup_key))
 
-    @property
-    def log_key(self) -> Ed25519PrivateKey:
-        """Signs the checkpoints of the evidence log."""
-        return Ed25519PrivateKey.from_private_bytes(self.log_seed)
-
-    @property
-    def log_public(self) -> Ed25519PublicKey:
-        return self.log_key.public_key()
-
     def __repr__(self) -> str:
         return f"Keyring(keks={sorted(self.keks)})"
 
@@ -173,13 +162,14 @@ def _folded(text: str) -> bytes:
     return unicodedata.normalize("NFKC", twice).encode("utf-8", "surrogatepass")
 
 
-def _kek_files(directory: Path) -> dict[int, Path]:
+def key_files(directory: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
+    """The files of a directory whose names fit, by the number that the pattern's group finds; 1 where it finds none."""
     files = directory.iterdir() if directory.is_dir() else ()
-    matches = ((_KEK_FILE.fullmatch(path.name), path) for path in files)
-    return dict(sorted((int(match[1]), path) for match, path in matches if match))
+    matches = ((pattern.fullmatch(path.name), path) for path in files)
+    return dict(sorted((int(match[1] or 1), path) for match, path in matches if match))
 
 
-def _write_key(path: Path) -> None:
+def write_key(path: Path) -> None:
     """A new random key as 64 hex digits; all or nothing, and never over an existing one (two may run at once)."""
     draft = path.with_name(f".{secrets.token_hex(8)}.part")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -208,7 +198,8 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _read_key(path: Path) -> Key:
+def read_key(path: Path) -> Key:
+    """Raises SettingError when it is missing, malformed or readable by others."""
     try:
         with path.open() as file:
             _refuse_open_mode(path, os.fstat(file.fileno()).st_mode, "600")

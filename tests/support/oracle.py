@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from uamail import db
 from uamail.installation import Installation
-from uamail.ledger.checkpoint import open_note
 from uamail.ledger.verify import verify
 from uamail.models import (
     Appeal,
@@ -174,8 +173,7 @@ def _log(session: Session, inst: Installation, verdict: Verdict) -> None:
         .order_by(AuditLeaf.id)
     ).all()
     last = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar_one_or_none()
-    key = inst.keys.log_public
-    against = open_note(last.note, name=inst.settings.audit.origin, public_key=key) if last else None
+    against = inst.log_keys.open(last.note) if last else None
     report = verify(((seq, body, leaf) for seq, body, leaf in rows), against=[against] if against else [])
     if not report.ok:
         verdict.broken.append(report.problem or "")

@@ -33,6 +33,7 @@ from uamail.cli import (
     rehearse,
     release,
     serve,
+    signer,
     sink,
     status,
     stop,
@@ -70,6 +71,8 @@ audit.app.command()(balance.reconcile)
 audit.app.command()(audit_export.export)
 audit.app.command()(audit_export.sample)
 audit.app.command()(witness.witness)
+audit.app.command()(signer.signer)
+audit.app.command()(signer.rotate)
 audit.app.command()(anchor.anchor)
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")

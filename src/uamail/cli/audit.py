@@ -9,15 +9,14 @@ from uamail.cli.anchor import roots
 from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
 from uamail.db import roles
 from uamail.errors import CannotCheck, InputError, LedgerError
-from uamail.installation import Installation
-from uamail.ledger.checkpoint import Checkpoint, open_note, verifier_line
+from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.cosignature import read_witness
-from uamail.ledger.note import read_verifier
+from uamail.ledger.keys import LogKeys
 from uamail.queries import evidence, proving, verifying
 
 app = typer.Typer(help="The record: verify, reconcile, explain, sample, export, checkpoint.", no_args_is_help=True)
 KeyOption = Annotated[
-    str, typer.Option("--key", help="The log's verifier line, or a file with it; without it the home's own key.")
+    str, typer.Option("--key", help="The log's verifier line, or a file with its lines; else the home's own keys.")
 ]
 WitnessOption = Annotated[
     list[str] | None, typer.Option("--witness", help="Verifier line of a witness, beside those of the settings.")
@@ -37,14 +36,14 @@ def verify(
 ) -> None:
     """Check the whole log; exit code 1 and the first bad entry when it does not hold, 5 when nothing is signed."""
     with opened(home) as inst:
-        origin, public_key = verifier(inst, key)
-        held = [open_note(text_of(one), name=origin, public_key=public_key) for one in (from_, to) if one]
+        keys = keys_of(key) if key else inst.log_keys
+        held = [keys.open(text_of(one)) for one in (from_, to) if one]
         _refuse_backwards(held)
         # Before the database: a checkpoint is kept outside only when it stands in there.
         held += inst.guarded()
         known = [one for _, one in inst.witnesses] + [read_witness(line) for line in witness or ()]
         with inst.db.reading() as session:
-            done = verifying.verified(session, origin=origin, public_key=public_key, held=held)
+            done = verifying.verified(session, keys=keys, held=held)
             seen = proving.witnessed(session, known)
             stamp = proving.stamped(session, roots(inst)) if inst.settings.audit.timestamp_ca_file else None
     facts = {**done.plain(), "witnessed": bool(seen), "witnesses": seen, "timestamp": stamp}
@@ -70,11 +69,9 @@ def _refuse_backwards(held: list[Checkpoint]) -> None:
         raise InputError(f"--from is of size {held[0].size}, --to of {held[1].size}: the older one comes first")
 
 
-def verifier(inst: Installation, key: str) -> tuple[str, Any]:
-    """Name and key of the log: what was given as a line or a file, else the home's own."""
-    if not key:
-        return inst.settings.audit.origin, inst.keys.log_public
-    return read_verifier(text_of(Path(key)) if Path(key).is_file() else key)
+def keys_of(text: str) -> LogKeys:
+    """Keys that somebody brings along: a verifier line, or a file with some."""
+    return LogKeys.of((text_of(Path(text)) if Path(text).is_file() else text).strip().splitlines())
 
 
 def text_of(path: Path) -> str:
@@ -105,17 +102,16 @@ def explain(delivery: Id, home: HomeOption, as_json: JsonOption = False) -> None
 def checkpoint(home: HomeOption, as_json: JsonOption = False) -> None:
     """The last signed checkpoint, with the cosignatures of witnesses."""
     with opened(home) as inst, inst.db.reading() as session:
-        note = proving.log(session).note
-        line = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
-    show({"checkpoint": note, "verifier": line}, as_json, lambda: note.rstrip("\n"))
+        note, keys = proving.log(session).note, inst.log_keys
+    show({"checkpoint": note, "verifier": keys.text().strip()}, as_json, lambda: note.rstrip("\n"))
 
 
 @app.command("key")
 def key_(home: HomeOption, as_json: JsonOption = False) -> None:
-    """The verifier line of the log: hand it out once, over a channel that the other side trusts."""
+    """The verifier lines of the log: hand them out once, over a channel that the other side trusts."""
     with opened(home) as inst:
-        line = verifier_line(inst.settings.audit.origin, inst.keys.log_public)
-    show({"verifier": line}, as_json, lambda: line)
+        lines = inst.log_keys.text().strip()
+    show({"verifier": lines}, as_json, lambda: lines)
 
 
 def told(row: dict[str, Any]) -> str:

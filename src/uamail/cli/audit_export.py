@@ -16,7 +16,6 @@ from uamail.errors import InputError
 from uamail.event import Event
 from uamail.installation import Installation
 from uamail.ledger import verify_receipt
-from uamail.ledger.checkpoint import verifier_line
 from uamail.models import audit
 from uamail.queries import evidence, extracting, proving
 from uamail.wording import spreadsheet_cell
@@ -99,7 +98,7 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
 
 def _bundle(inst: Installation, log: proving.Log, found: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     yield "checkpoint.txt", log.note
-    yield "key.txt", verifier_line(inst.settings.audit.origin, inst.keys.log_public) + "\n"
+    yield "key.txt", inst.log_keys.text()
     for one in found:
         yield f"{one['delivery']}.tlog-proof", one["receipt"]
         yield f"{one['delivery']}.json", json.dumps(one["events"], ensure_ascii=False, indent=2) + "\n"

@@ -189,7 +189,7 @@ def _gather(inst: Installation, sink: Sink, report: importfile.Report, folders: 
         return Told(
             imported=report,
             status=statuses.status(session, action),
-            verified=verifying.verified(session, origin=inst.settings.audit.origin, public_key=inst.keys.log_public),
+            verified=verifying.verified(session, keys=inst.log_keys),
             batches=lists.batches(session),
             arrived=len(ids),
             letters_twice=_twice(session, ids, LETTERS),

@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import select
 
 from uamail import db
-from uamail.cli.audit import KeyOption, WitnessOption, text_of, verifier
+from uamail.cli.audit import KeyOption, WitnessOption, keys_of, text_of
 from uamail.cli.audit_export import CHECKER
 from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table
 from uamail.errors import InputError, LedgerError
@@ -16,7 +16,6 @@ from uamail.event import Event
 from uamail.ledger import receipt as receipts
 from uamail.ledger import verify_receipt
 from uamail.ledger.cosignature import read_witness
-from uamail.ledger.note import read_verifier
 from uamail.letters.person import lower
 from uamail.letters.roll import MOST_SHOWN
 from uamail.models import Delivery, audit
@@ -103,14 +102,13 @@ def verify(
 ) -> None:
     """Check a receipt; with --key nothing but the file is needed. Exit code 1 when it does not hold."""
     if key:
-        name, public_key = read_verifier(text_of(Path(key)) if Path(key).is_file() else key)
+        keys = keys_of(key)
     else:
         with opened(home) as inst:
-            name, public_key = verifier(inst, key)
+            keys = inst.log_keys
     checked = receipts.check(
         text_of(file),
-        name=name,
-        public_key=public_key,
+        keys=keys,
         witnesses=tuple(read_witness(line) for line in witness or ()),
         letter=letter.read_bytes() if letter else None,
     )

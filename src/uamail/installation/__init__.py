@@ -11,6 +11,7 @@ from uamail.installation.faxing import Faxing
 from uamail.installation.paper import Paper
 from uamail.installation.returns import Returns, own_zone
 from uamail.installation.staffing import Staffing
+from uamail.ledger import keys as log_keys
 from uamail.paths import Home
 from uamail.vault import Keyring
 
@@ -27,6 +28,7 @@ def create(root: Path) -> Installation:
     home = Home(root)
     for directory in home.directories():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_keys.create(home.keys)
     Keyring.create(home.keys)
     if not home.settings_file.exists():
         home.settings_file.write_text(

@@ -7,8 +7,11 @@ from pathlib import Path
 from uamail.db import Database
 from uamail.errors import LedgerError, SettingError
 from uamail.journal import Book, Journals
-from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger import guard
+from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.cosignature import Witness, read_witness
+from uamail.ledger.keys import LogKeys
+from uamail.ledger.signer import HouseSigner, OutsideSigner, Signer
 from uamail.paths import Home
 from uamail.settings import Settings
 from uamail.store import Store
@@ -61,10 +64,19 @@ class Core:
         return [folder / "checkpoint" for folder in folders]
 
     def guarded(self) -> list[Checkpoint]:
-        """The checkpoints kept outside the database. Raises LedgerError for one that our key did not sign."""
-        name, key = self.settings.audit.origin, self.keys.log_public
-        notes = [path.read_text("utf-8") for path in self.guards if path.exists()]
-        return [open_note(note, name=name, public_key=key) for note in notes]
+        """The checkpoints kept outside the database. Raises LedgerError for one that no key of ours signed."""
+        return guard.kept(self.guards, self.log_keys)
+
+    @property
+    def log_keys(self) -> LogKeys:
+        """The keys of the log, read anew each time: another process may have added or retired one."""
+        return LogKeys.load(self.home.keys, self.settings.audit.origin)
+
+    @cached_property
+    def log_signer(self) -> Signer:
+        """Who signs the log's checkpoints."""
+        url = self.settings.audit.signer
+        return OutsideSigner(url) if url else HouseSigner(self.home.keys, self.settings.audit.origin, self.guards)
 
     @cached_property
     def witnesses(self) -> list[tuple[str, Witness]]:

@@ -154,6 +154,7 @@ class Mailing(Core):
             sender=self.settings.mail.domain,
             # In test mode as well: a letter that went to the tester must never count as sent to its target.
             never_send=self.settings.mail.quiet is not None,
+            record_lag=timedelta(minutes=minutes) if (minutes := self.settings.audit.pause_minutes) else None,
         )
 
 

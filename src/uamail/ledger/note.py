@@ -51,11 +51,16 @@ def split_verifier(line: str) -> tuple[str, str, bytes]:
 
 def sign_note(text: str, key: Ed25519PrivateKey, *, name: str) -> str:
     """The text, an empty line and one signature line. Raises ValueError when the text cannot be a note."""
+    return f"{text}\n{signature_line(text, key, name=name)}"
+
+
+def signature_line(text: str, key: Ed25519PrivateKey, *, name: str) -> str:
+    """One line under a note, with its line feed. Raises ValueError when the text cannot be a note."""
     refuse_name(name)
     if not text.endswith("\n") or _CONTROL.search(text):
         raise ValueError("a note ends with a line feed and has no other control characters")
     blob = key_id(name, key.public_key()) + key.sign(text.encode())
-    return f"{text}\n— {name} {base64.b64encode(blob).decode()}\n"
+    return f"— {name} {base64.b64encode(blob).decode()}\n"
 
 
 def read_note(note: str, *, name: str, public_key: Ed25519PublicKey) -> str:

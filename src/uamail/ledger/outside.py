@@ -1,7 +1,8 @@
-"""Asking somebody outside about a checkpoint: one POST over verified TLS, or in clear to this machine."""
+"""Asking somebody outside about a checkpoint: one POST over verified TLS, in clear to this machine, or by a socket."""
 
 import http.client
 import ipaddress
+import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,16 +24,11 @@ class Reply:
 
 
 def post(url: str, body: bytes, *, content_type: str) -> Reply:
-    """Post bytes; a redirect is not followed. Raises InputError for an unsafe address, OutsideError for no answer."""
-    parts = urlsplit(url)
-    host, target = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme not in ("http", "https") or not host or (parts.scheme == "http" and not _loopback(host)):
-        raise InputError(f"{url}: write it as https://HOST/PATH; in clear only to this machine")
-    connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=ssl.create_default_context())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT)
-    )
+    """Post bytes; a redirect is not followed. "unix:/socket" asks a process of this machine.
+
+    Raises InputError for an unsafe address, OutsideError for no answer.
+    """
+    connection, target = _connection(url)
     try:
         connection.request("POST", target, body, {"Content-Type": content_type, "User-Agent": "uamail"})
         answer = connection.getresponse()
@@ -41,6 +37,32 @@ def post(url: str, body: bytes, *, content_type: str) -> Reply:
         raise OutsideError(f"{url} does not answer ({type(error).__name__}): try again later") from error
     finally:
         connection.close()
+
+
+def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return _Local(parts.path), "/"
+    host, target = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme == "https" and host:
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT, context=context), target
+    if parts.scheme == "http" and _loopback(host):
+        return http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT), target
+    raise InputError(f"{url}: write it as https://HOST/PATH; in clear only to this machine")
+
+
+class _Local(http.client.HTTPConnection):
+    """A connection to a socket of this machine."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def _loopback(host: str) -> bool:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from uamail.errors import LedgerError
 from uamail.event import commitment_to_bytes
-from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger.checkpoint import Checkpoint
 from uamail.ledger.cosignature import Witness, cosigned_at
+from uamail.ledger.keys import LogKeys
 from uamail.ledger.proof import Proof, parse
 from uamail.ledger.tree import leaf_hash, verify_inclusion
 
@@ -117,24 +116,21 @@ class Checked:
 def check(
     text: str,
     *,
-    name: str,
-    public_key: Ed25519PublicKey,
+    keys: LogKeys,
     witnesses: tuple[Witness, ...] = (),
     letter: bytes | None = None,
 ) -> Checked:
-    """Check everything a receipt says, against the log's key; `letter` is the mail as it was sent, if one has it."""
+    """Check everything a receipt says, against the log's keys; `letter` is the mail as it was sent, if one has it."""
     try:
-        return _checked(read(text), name=name, public_key=public_key, witnesses=witnesses, letter=letter)
+        return _checked(read(text), keys=keys, witnesses=witnesses, letter=letter)
     except LedgerError as error:
         return Checked(ok=False, problem=error.problem)
 
 
-def _checked(
-    receipt: Receipt, *, name: str, public_key: Ed25519PublicKey, witnesses: tuple[Witness, ...], letter: bytes | None
-) -> Checked:
+def _checked(receipt: Receipt, *, keys: LogKeys, witnesses: tuple[Witness, ...], letter: bytes | None) -> Checked:
     proof = receipt.proof
-    signed = open_note(proof.note, name=name, public_key=public_key)
-    if signed.origin != name:
+    signed = keys.open(proof.note)
+    if signed.origin != keys.name:
         raise LedgerError("the checkpoint is of another log")
     if not verify_inclusion(leaf_hash(receipt.entry), proof.index, signed.size, proof.path, signed.root):
         raise LedgerError("the entry is not in the log that the checkpoint signs")

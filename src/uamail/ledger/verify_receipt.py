@@ -121,6 +121,19 @@ def read_verifier(line: str, algorithm: int) -> Verifier:
     return name, key_id, key[1:]
 
 
+def read_keys(text: str) -> list[tuple[Verifier, int | None]]:
+    """The log's keys, one on each line; "until SIZE" stands behind a key that was retired."""
+    found = []
+    for one in text.strip().splitlines():
+        line, _, until = one.partition(" until ")
+        if not (until or "0").isdecimal():
+            raise Broken("the verifier line is malformed: was it copied whole?")
+        found.append((read_verifier(line, 1), int(until) if until else None))
+    if not found:
+        raise Broken("the verifier line is malformed: was it copied whole?")
+    return found
+
+
 def read_note(note: str) -> tuple[str, list[Verifier]]:
     """The text of a signed note, and (name, key id, signature) of each of its lines."""
     text, separator, signatures = note.rpartition("\n\n")
@@ -137,14 +150,16 @@ def read_note(note: str) -> tuple[str, list[Verifier]]:
     return text + "\n", found
 
 
-def read_checkpoint(note: str, verifier: Verifier) -> tuple[int, bytes]:
-    """Size and root that the log's key signed."""
-    name, key_id, key = verifier
+def read_checkpoint(note: str, keys: str) -> tuple[str, int, bytes]:
+    """Name of the log, and size and root that one of its keys signed."""
+    known = read_keys(keys)
     text, signatures = read_note(note)
-    own = [blob for signer, id_, blob in signatures if (signer, id_) == (name, key_id)]
+    made = {(signer, id_): blob for signer, id_, blob in reversed(signatures)}
+    own = [(one, until) for one, until in known if one[:2] in made]
     if not own:
-        raise Broken(f"the note is not signed by {name} with the key {key_id.hex()}")
-    if not signed_by(key, own[0], text.encode()):
+        raise Broken(f"the note is not signed by {known[0][0][0]} with the key {known[0][0][1].hex()}")
+    (name, key_id, key), until = own[0]
+    if not signed_by(key, made[name, key_id], text.encode()):
         raise Broken("the signature of the note does not hold: its text was changed")
     lines = text[:-1].split("\n")
     if len(lines) < 3 or not all(lines) or not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
@@ -154,7 +169,9 @@ def read_checkpoint(note: str, verifier: Verifier) -> tuple[int, bytes]:
         raise Broken("the signed note is not a checkpoint")
     if lines[0] != name:
         raise Broken("the checkpoint is of another log")
-    return int(lines[1]), root
+    if until is not None and int(lines[1]) > until:
+        raise Broken(f"the note is signed with a key that was retired at {until} entries")
+    return name, int(lines[1]), root
 
 
 def cosigned_at(note: str, witness: Verifier) -> int | None:
@@ -239,10 +256,9 @@ def check_receipt(text: str, key: str, witnesses: Sequence[str] = (), letter: by
     facts = ("seq", "size", "origin", "root", "entry", "sha256", "letter", "members", "witnesses")
     result: dict[str, Any] = {"ok": False, "problem": None, **dict.fromkeys(facts)}
     try:
-        verifier = read_verifier(key, 1)
         extra, index, path, note = read_proof(text)
         entry, opening, members = read_entry(extra)
-        size, root = read_checkpoint(note, verifier)
+        name, size, root = read_checkpoint(note, key)
         if not included(sha256(b"\0", entry), index, size, path, root):
             raise Broken("the entry is not in the log that the checkpoint signs")
         data = json.loads(entry)
@@ -259,7 +275,7 @@ def check_receipt(text: str, key: str, witnesses: Sequence[str] = (), letter: by
         return {**result, "problem": str(error)}
     digest, matches = opening[1] if opening else None, None if letter is None else True
     known = {name: at for name, at in seen.items() if at is not None}
-    told = (index, size, verifier[0], root.hex(), data, digest, matches, members, known)
+    told = (index, size, name, root.hex(), data, digest, matches, members, known)
     return {"ok": True, "problem": None, **dict(zip(facts, told, strict=True))}
 
 
@@ -270,7 +286,7 @@ def check_record(lines: Iterable[str], note: str, key: str, sample: int = 0, see
     """Check a record in JSON lines: every line against the root, or a sample by the proofs that the lines bring."""
     result: dict[str, Any] = {"ok": False, "problem": None, "size": None, "root": None, "lines": 0, "checked": 0}
     try:
-        size, root = read_checkpoint(note, read_verifier(key, 1))
+        _, size, root = read_checkpoint(note, key)
         result.update(size=size, root=root.hex())
         counts = sampled(lines, size, root, sample, seed) if sample else rebuilt(lines, size, root)
         result["lines"], result["checked"] = counts
@@ -349,7 +365,7 @@ def sampled(lines: Iterable[str], size: int, root: bytes, sample: int, seed: str
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path, help="a receipt, or a record in JSON lines")
-    parser.add_argument("--key", required=True, help="the log's verifier line, or a file with it")
+    parser.add_argument("--key", required=True, help="the log's verifier line, or a file with its lines")
     parser.add_argument("--letter", type=Path, help="the mail as it was sent")
     parser.add_argument("--witness", action="append", default=[], help="the verifier line of a witness; repeatable")
     parser.add_argument("--checkpoint", type=Path, help="what the record is checked against")

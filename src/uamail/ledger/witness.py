@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from uamail.errors import LedgerError
-from uamail.ledger.checkpoint import Checkpoint, open_note, origin_of
+from uamail.ledger.checkpoint import Checkpoint, origin_of
 from uamail.ledger.cosignature import cosign
+from uamail.ledger.keys import LogKeys
 from uamail.ledger.note import decode, split
 from uamail.ledger.tree import EMPTY_ROOT, verify_consistency
 
@@ -36,7 +37,7 @@ def request(old: int, proof: tuple[bytes, ...], note: str) -> str:
 def answer(
     text: str,
     *,
-    logs: Mapping[str, Ed25519PublicKey],
+    logs: Mapping[str, LogKeys],
     last: Mapping[str, Checkpoint],
     key: Ed25519PrivateKey,
     name: str,
@@ -44,12 +45,12 @@ def answer(
 ) -> Answer:
     """The answer to a call of add-checkpoint; `logs` are the keys of known logs, `last` what was cosigned of each.
 
-    400 malformed, 404 an unknown log, 403 not signed by its key, 409 not from where we stand (the body says where) or
-    another log of the same size, 422 not consistent.
+    400 malformed, 404 an unknown log, 403 not signed by a key of it, 409 not from where we stand (the body says where)
+    or another log of the same size, 422 not consistent.
     """
     head, separator, note = text.partition("\n\n")
     try:
-        old, proof = _parsed(head)
+        old, proof = parsed(head)
         split(note)
     except LedgerError as error:
         return Answer(400, f"{error}\n")
@@ -57,7 +58,7 @@ def answer(
     if not separator or origin not in logs:
         return Answer(404, "this log is not known here\n")
     try:
-        new = open_note(note, name=origin, public_key=logs[origin])
+        new = logs[origin].open(note)
     except LedgerError as error:
         return Answer(403, f"{error}\n")
     problem = _problem(old, proof, new, last.get(origin, Checkpoint(origin, 0, EMPTY_ROOT)))
@@ -77,7 +78,8 @@ def _problem(old: int, proof: tuple[bytes, ...], new: Checkpoint, last: Checkpoi
     return None
 
 
-def _parsed(head: str) -> tuple[int, tuple[bytes, ...]]:
+def parsed(head: str) -> tuple[int, tuple[bytes, ...]]:
+    """The old size and the proof of a call. Raises LedgerError when they are malformed."""
     first, *lines = head.split("\n")
     old = _OLD.fullmatch(first)
     proof = tuple(decode(line) for line in lines)

@@ -1,10 +1,20 @@
 """The record: events that are only ever inserted, the sets they cover, and the leaves of the evidence tree."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, insert
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from uamail.event import Event, Fact, Stencil
@@ -90,6 +100,45 @@ class AuditAnchor(Base):
     at: Mapped[datetime]
 
 
+def waits_since(session: Session) -> datetime | None:
+    """When the first event happened that is behind the newest leaf; None when there is none.
+
+    One that committed late, behind others that have their place already, is not seen.
+    """
+    newest = session.execute(select(func.max(AuditLeaf.event_id))).scalar_one() or 0
+    oldest = select(AuditEvent.at).where(AuditEvent.id > newest).order_by(AuditEvent.id).limit(1)
+    return session.execute(oldest).scalar_one_or_none()
+
+
+def unsigned_since(session: Session) -> datetime | None:
+    """When the first event happened that no checkpoint covers; None when all are covered."""
+    size = session.execute(select(func.max(AuditCheckpoint.size))).scalar_one() or 0
+    first = select(AuditEvent.at).join(AuditLeaf, AuditLeaf.event_id == AuditEvent.id).where(AuditLeaf.id == size)
+    return session.execute(first).scalar_one_or_none() or waits_since(session)
+
+
+def subtrees(session: Session) -> Callable[[int, int, int], Sequence[bytes]]:
+    """Reads (level, first position, how many) of the stored tree: level 0 are the leaves, else what is kept of it."""
+    connection = session.connection()
+
+    def read(level: int, first: int, n: int) -> Sequence[bytes]:
+        bound = {"first": first, "end": first + n}
+        if level == 0:
+            return connection.execute(_LEAVES, bound).scalars().all()
+        return connection.execute(_NODES, {**bound, "level": level}).scalars().all()
+
+    return read
+
+
+# Made once: a proof reads a handful of times, and writing these statements would take longer than reading.
+_FIRST: BindParameter[int] = bindparam("first")
+_END: BindParameter[int] = bindparam("end")
+_LEAVES = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= _FIRST, AuditLeaf.id < _END).order_by(AuditLeaf.id)
+_NODES = (
+    select(AuditNode.hash)
+    .where(AuditNode.level == bindparam("level"), AuditNode.position >= _FIRST, AuditNode.position < _END)
+    .order_by(AuditNode.position)
+)
 # Made once, past the ORM: every unit of work writes them.
 _EVENT = insert(table_of(AuditEvent)).returning(AuditEvent.id)
 _SPANS = insert(table_of(AuditSpan))

@@ -29,7 +29,7 @@ class Lane(Base):
     nudged_until: Mapped[datetime | None]
     # The turns are as good as a fresh look at the queue until then.
     looked_until: Mapped[datetime | None]
-    # Why the last claim got nothing (pace, cap, window, paused, stopped), and until when; null: until it changes.
+    # Why the last claim got nothing (see `lanes`), and until when; null: until it changes.
     waits_why: Mapped[str | None]
     waits_until: Mapped[datetime | None]
     # Answered tries in all, and how many of them were put off (4xx) or refused (5xx).

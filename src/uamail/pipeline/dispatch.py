@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from uamail.mail.route import EVERYWHERE, Route
 from uamail.models import Attempt, Delivery, Lane, Relay, Target, delivery
+from uamail.models.audit import unsigned_since
 from uamail.models.base import among, ids_value, insert_missing, table_of
 from uamail.models.delivery import SUPPORTER
 from uamail.models.lane import scopes_of
@@ -17,6 +18,9 @@ from uamail.models.sendable import free, held, lane_stopped, lists_withdrawn, un
 from uamail.pacing import Rates
 from uamail.pipeline import permits, relays, turns
 from uamail.pipeline.claim import Claim
+
+# When a lane is asked again that the record holds back.
+_LOOK_AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class Terms:
     lease: timedelta
     most: int
     never_send: bool = False
+    # Nothing is sent that the record cannot keep up with: how long an event may wait for a checkpoint.
+    record_lag: timedelta | None = None
     # A slot expires when nobody has begun to use it by then.
     permit: timedelta = timedelta(minutes=1)
     # The lanes it serves: mail, or faxes.
@@ -42,7 +48,7 @@ class Terms:
 class Claimed:
     """The claims; or none, and when it is worth asking again (None: when something changes).
 
-    `why` nothing may go: pace, cap, window, paused or stopped; None when nothing is due.
+    `why` nothing may go: pace, cap, window, paused, stopped or record; None when nothing is due.
     """
 
     claims: tuple[Claim, ...]
@@ -65,6 +71,8 @@ def _claim(session: Session, lane_id: int, gate: Any, *, terms: Terms, worker: s
         return Claimed((), gate.paused_until, "paused")
     if gate.stopped or terms.never_send:
         return Claimed((), None, "stopped")
+    if _unrecorded(session, terms, now):
+        return Claimed((), now + _LOOK_AGAIN, "record")
     permit = permits.Permit((), terms.most)
     if terms.rates is not None:
         wanted = scopes_of(gate.kind, gate.key, gate.domain, terms.relay)
@@ -94,6 +102,8 @@ def nudge(session: Session, *, terms: Terms, token: timedelta, now: datetime) ->
     rows = session.execute(query.with_for_update(skip_locked=True, key_share=True)).all()
     reachable = _reachable(session, rows, terms)
     lanes = [row.id for row in rows if row.domain in reachable]
+    if lanes and _unrecorded(session, terms, now):
+        return []
     if lanes:
         session.execute(update(Lane).where(Lane.id.in_(lanes)).values(nudged_until=now + token))
     return lanes
@@ -113,6 +123,14 @@ def _flowing(terms: Terms, now: datetime, *more: ColumnElement[bool]) -> Select[
     may_go = [Delivery.state == "queued", *free(rehearsal=terms.rehearsal, now=now), *more]
     waiting = select(Delivery.id).where(Delivery.lane_id == Lane.id, *may_go, *([false()] if terms.never_send else []))
     return select(Lane.id, Lane.domain).where(Lane.kind.in_(terms.kinds), waiting.exists(), ~lane_stopped())
+
+
+def _unrecorded(session: Session, terms: Terms, now: datetime) -> bool:
+    """Whether the record is so far behind that nothing more may happen."""
+    if terms.record_lag is None:
+        return False
+    since = unsigned_since(session)
+    return since is not None and now - since > terms.record_lag
 
 
 def _reachable(session: Session, rows: Sequence[Any], terms: Terms) -> set[str]:
@@ -149,9 +167,11 @@ def _lease(
 def stopped(session: Session, claims: Sequence[Claim], *, terms: Terms, now: datetime) -> set[int]:
     """The deliveries of `claims` that must not be begun any more: `give_back` takes those whose body was not.
 
-    A kill switch came over them, their action was closed, their appeal withdrawn; or their slot was not used in time:
-    a worker that was stalled must not catch up with what the others have sent meanwhile.
+    A kill switch came over them, their action was closed, their appeal withdrawn; the record cannot keep up; or their
+    slot was not used in time: a worker that was stalled must not catch up with what the others have sent meanwhile.
     """
+    if _unrecorded(session, terms, now):
+        return {one.delivery_id for one in claims}
     late = {
         one.delivery_id
         for one in claims

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from uamail.errors import LedgerError
-from uamail.ledger.checkpoint import Checkpoint, open_note, sign
-from uamail.ledger.nodes import grow
-from uamail.ledger.tree import Frontier, leaf_hash
+from uamail.ledger.checkpoint import Checkpoint
+from uamail.ledger.keys import LogKeys
+from uamail.ledger.nodes import Shelf, grow
+from uamail.ledger.signer import Signer
+from uamail.ledger.tree import Frontier, leaf_hash, prove_consistency
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode, bulk
+from uamail.models.audit import subtrees
 
 # Any number: it only has to be the same in every process that sequences one PostgreSQL database.
 _LOCK = 6_121_002
@@ -87,19 +90,15 @@ def _unsequenced(session: Session, known: int) -> Select[int, bytes]:
 
 
 def checkpoint(
-    session: Session,
-    frontier: Frontier,
-    *,
-    origin: str,
-    key: Ed25519PrivateKey,
-    every: timedelta,
-    now: datetime,
-) -> Checkpoint | None:
-    """Sign the tree when it has grown and the last checkpoint is old enough; None when there is nothing to sign.
+    session: Session, frontier: Frontier, *, keys: LogKeys, signer: Signer, every: timedelta, now: datetime
+) -> str | None:
+    """Have the tree signed when it has grown and the last checkpoint is old enough; the note, None when there is none.
 
-    Only the one that may sequence now signs: somebody else's leaves are not in our view of the tree.
+    Only the one that may sequence now signs: somebody else's leaves are not in our view of the tree. What is signed
+    must be committed before: a signer never forgets.
 
-    Raises LedgerError when the last checkpoint does not open with our key or is larger than the log.
+    Raises LedgerError when the last checkpoint does not open with our keys, or the signer has signed something else;
+    OutsideError when the signer does not answer.
     """
     if not _alone(session):
         return None
@@ -108,10 +107,11 @@ def checkpoint(
     if frontier.size == 0 or (last is not None and (last.size == frontier.size or now - last.at < every)):
         return None
     if last is not None:
-        signed = open_note(last.note, name=origin, public_key=key.public_key())
+        signed = keys.open(last.note)
         if signed.size > frontier.size:
             raise LedgerError(f"checkpoint {signed.size} is ahead of the log", frontier.size)
-    made = Checkpoint(origin, frontier.size, frontier.root())
-    note = sign(made, key, name=origin)
+    made, shelf = Checkpoint(keys.name, frontier.size, frontier.root()), Shelf(subtrees(session))
+    prove = partial(prove_consistency, shelf.get, new=made.size)
+    note = signer.sign(made, prove, last=last.size if last else 0)
     session.add(AuditCheckpoint(size=made.size, root=made.root, note=note, at=now))
-    return made
+    return note

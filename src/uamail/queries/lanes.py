@@ -14,8 +14,8 @@ from uamail.models import Counter, Delivery, Lane, Target
 class LaneState:
     """One lane. `key` is "mailbox:ADDRESS" or "fax:NUMBER" of a target, or "domain:NAME" of supporters.
 
-    `paused_why` is pace, cap, window, paused (its relay or limit) or stopped (a kill switch), None when it flows;
-    `waiting_until` is when that ends by itself.
+    `paused_why` is pace, cap, window, paused (its relay or limit), stopped (a kill switch) or record (it lags);
+    None when it flows. `waiting_until` is when that ends by itself.
     """
 
     lane_id: int

@@ -12,7 +12,7 @@ from uamail import identity
 from uamail.errors import CannotCheck, LedgerError, NotFound
 from uamail.ledger import timestamp
 from uamail.ledger.cosignature import Witness, cosigned_at
-from uamail.ledger.nodes import Read, Shelf
+from uamail.ledger.nodes import Shelf
 from uamail.ledger.note import split
 from uamail.ledger.proof import Proof
 from uamail.ledger.receipt import Opening, Receipt
@@ -24,11 +24,11 @@ from uamail.models import (
     AuditCheckpoint,
     AuditEvent,
     AuditLeaf,
-    AuditNode,
     AuditSpan,
     Delivery,
     Signer,
 )
+from uamail.models.audit import subtrees
 from uamail.vault import Keyring
 
 
@@ -62,7 +62,7 @@ def log(session: Session) -> Log:
     newest = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1)).scalar()
     if newest is None:
         raise CannotCheck("there is no checkpoint yet: uamail work signs one")
-    return Log(newest.size, newest.root, cosigned(session, newest), Shelf(_reader(session)))
+    return Log(newest.size, newest.root, cosigned(session, newest), Shelf(subtrees(session)))
 
 
 def cosigned(session: Session, checkpoint: AuditCheckpoint) -> str:
@@ -111,15 +111,6 @@ def stamped(session: Session, roots: bytes) -> dict[str, Any] | None:
     return {"size": found.size, "name": found.name, "at": at.isoformat()}
 
 
-# Made once: a proof reads a handful of times, and writing these statements would take longer than reading.
-_FIRST: BindParameter[int] = bindparam("first")
-_END: BindParameter[int] = bindparam("end")
-_LEAVES = select(AuditLeaf.leaf_hash).where(AuditLeaf.id >= _FIRST, AuditLeaf.id < _END).order_by(AuditLeaf.id)
-_NODES = (
-    select(AuditNode.hash)
-    .where(AuditNode.level == bindparam("level"), AuditNode.position >= _FIRST, AuditNode.position < _END)
-    .order_by(AuditNode.position)
-)
 _ID: BindParameter[int] = bindparam("id")
 _STORY = (
     select(AuditEvent.id, AuditEvent.body, AuditLeaf.id.label("seq"))
@@ -133,18 +124,6 @@ _STORIES = (
     _STORY.where(AuditSpan.first_id == _ID, AuditSpan.last_id == _ID),
     _STORY.where(AuditSpan.first_id <= _ID, AuditSpan.last_id >= _ID),
 )
-
-
-def _reader(session: Session) -> Read:
-    connection = session.connection()
-
-    def read(level: int, first: int, n: int) -> Sequence[bytes]:
-        bound = {"first": first, "end": first + n}
-        if level == 0:
-            return connection.execute(_LEAVES, bound).scalars().all()
-        return connection.execute(_NODES, {**bound, "level": level}).scalars().all()
-
-    return read
 
 
 def receipt(session: Session, signed: Log, delivery_id: int, *, keys: Keyring | None) -> Receipt:

@@ -18,6 +18,7 @@ from uamail.models import (
     Relay,
 )
 from uamail.models.alert import Sighting
+from uamail.models.audit import waits_since
 from uamail.models.batch import MOST_ATTEMPTS
 from uamail.models.delivery import LETTERS
 from uamail.queries import lateness, stuck
@@ -112,12 +113,12 @@ class Lag:
 
 def log_lag(session: Session) -> Lag | None:
     """Events behind the newest leaf; None when there is none. One that committed late is not seen."""
-    newest = session.execute(select(func.max(AuditLeaf.event_id))).scalar_one() or 0
-    behind = AuditEvent.id > newest
-    oldest = session.execute(select(AuditEvent.at).where(behind).order_by(AuditEvent.id).limit(1)).scalar_one_or_none()
-    if oldest is None:
+    since = waits_since(session)
+    if since is None:
         return None
-    return Lag(session.execute(select(func.count()).select_from(AuditEvent).where(behind)).scalar_one(), oldest)
+    newest = select(func.coalesce(func.max(AuditLeaf.event_id), 0)).scalar_subquery()
+    behind = select(func.count()).select_from(AuditEvent).where(AuditEvent.id > newest)
+    return Lag(session.execute(behind).scalar_one(), since)
 
 
 def _uncertain(session: Session, limits: Limits, now: datetime) -> Iterator[Sighting]:

@@ -8,13 +8,13 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uamail.errors import LedgerError
 from uamail.event import stamp
-from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger.checkpoint import Checkpoint
+from uamail.ledger.keys import LogKeys
 from uamail.ledger.verify import Entry, Report, verify
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, AuditNode
 from uamail.models.audit import SUBJECTS, spans_hash
@@ -51,16 +51,14 @@ class Verified:
         }
 
 
-def verified(
-    session: Session, *, origin: str, public_key: Ed25519PublicKey, held: Sequence[Checkpoint] = ()
-) -> Verified:
+def verified(session: Session, *, keys: LogKeys, held: Sequence[Checkpoint] = ()) -> Verified:
     """Check every entry, its members, the kept subtrees, and the tree against every checkpoint.
 
     Checkpoints are those of the database, whose signatures are checked, and `held`: those that somebody kept outside.
     """
     kept = session.execute(select(AuditCheckpoint).order_by(AuditCheckpoint.size)).scalars().all()
     try:
-        signed = [_opened(one, origin, public_key) for one in kept]
+        signed = [_opened(one, keys) for one in kept]
     except LedgerError as error:
         report = Report(0, b"", error.first_bad, error.problem)
     else:
@@ -83,13 +81,13 @@ def _unsequenced(session: Session) -> int:
     return max(0, events - session.execute(select(func.count()).select_from(AuditLeaf)).scalar_one())
 
 
-def _opened(kept: AuditCheckpoint, origin: str, public_key: Ed25519PublicKey) -> Checkpoint:
+def _opened(kept: AuditCheckpoint, keys: LogKeys) -> Checkpoint:
     """Raises LedgerError when its signature does not hold, or when it says something else than its columns."""
     try:
-        signed = open_note(kept.note, name=origin, public_key=public_key)
+        signed = keys.open(kept.note)
     except LedgerError as error:
         raise LedgerError(f"checkpoint {kept.size}: {error.problem}", error.first_bad) from error
-    if (signed.origin, signed.size, signed.root) != (origin, kept.size, kept.root):
+    if (signed.origin, signed.size, signed.root) != (keys.name, kept.size, kept.root):
         raise LedgerError(f"checkpoint {kept.size}: its row does not say what is signed")
     return signed
 

@@ -77,7 +77,7 @@ def test_work_goes_on_with_few_rights(housed: Installation) -> None:
     signed_by(housed, Frontier())
 
     with housed.db.reading() as session:
-        found = verified(session, origin=housed.settings.audit.origin, public_key=housed.keys.log_public)
+        found = verified(session, keys=housed.log_keys)
     assert (found.report.ok, found.unsequenced, found.signed) == (True, 0, 1)
     assert world.states()["accepted"] == len(claims)
 

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.integration.evidence.conftest import Log
+from tests.support.notary import ring, seed
 from uamail.errors import LedgerError
 from uamail.ledger.checkpoint import Checkpoint, sign
 from uamail.ledger.nodes import grow
@@ -25,9 +26,7 @@ def verify(log: Log, *, held: Sequence[Checkpoint] | None = None, key: Ed25519Pr
     """As `uamail audit verify` does it: against the database's checkpoints and the one kept outside."""
     guarded = log.inst.guarded() if held is None else held
     with log.inst.db.reading() as session:
-        origin = log.inst.settings.audit.origin
-        public = (key or log.inst.keys.log_key).public_key()
-        return verified(session, origin=origin, public_key=public, held=guarded)
+        return verified(session, keys=ring(key) if key else log.inst.log_keys, held=guarded)
 
 
 @dataclass
@@ -259,7 +258,7 @@ def rewritten_early(hand: Hand) -> int:
 def forked(hand: Hand) -> int:
     """By somebody who has the signing key as well: only what was given away still tells."""
     hand.rewrite(plain(hand))
-    hand.resign(hand.log.inst.keys.log_key)
+    hand.resign(seed(hand.log.inst.log_keys))
     return 0
 
 
@@ -436,7 +435,7 @@ def test_broken_voucher_is_named(recorded: Log, kind_of_tampering: str) -> None:
 
 
 def test_swapped_key_of_the_home_is_found(recorded: Log) -> None:
-    auditor_has = recorded.inst.keys.log_key
+    auditor_has = seed(recorded.inst.log_keys)
     foreign = Ed25519PrivateKey.generate()
     with hand(recorded) as one:
         one.rewrite(plain(one))

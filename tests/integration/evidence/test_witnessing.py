@@ -13,13 +13,13 @@ from tests.acceptance.desk import UAMAIL
 from tests.integration.evidence.day import Office, checker, grow
 from uamail.cli.witness import Desk as Witness
 from uamail.cli.witness import serve
-from uamail.ledger.note import read_verifier
+from uamail.ledger.keys import LogKeys
 
 
 @contextmanager
 def witnessing(state: Path, key: str) -> Iterator[tuple[str, str]]:
     """The server of a witness, in a thread: its URL and its verifier line."""
-    desk = Witness(state, "witness.example/w1", dict([read_verifier(key)]))
+    desk = Witness(state, "witness.example/w1", [LogKeys.of([key])])
     with serve(desk, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from tests.integration.evidence.log import signed_by
 from tests.support import oracle
 from tests.support.world import NOW, PRESIDENT, World, demo, last_event, mail_only, result, terms
 from uamail.actions.values import Deadline
 from uamail.installation import Installation
+from uamail.ledger.tree import Frontier
 from uamail.models import Attempt, Delivery, Lane, Relay
 from uamail.pacing import Rate, Rates
 from uamail.pipeline import dispatch, recall, releasing
@@ -467,3 +469,27 @@ def test_claim_that_comes_short_looks_again(signed: World) -> None:
         session.execute(update(Delivery).where(Delivery.state == "queued").values(due_at=NOW - timedelta(days=1)))
 
     assert {one.delivery_id for one in signed.claim(most=50)} == {one.id for one in rows}
+
+
+def test_nothing_is_claimed_while_the_record_lags(signed: World) -> None:
+    lag = timedelta(minutes=10)
+    claims = ask(signed, record_lag=lag, most=3).claims
+    signed.later(minutes=11)
+
+    late = ask(signed, record_lag=lag)
+    nudged, back = lagging(signed, claims, lag)
+    signed_by(signed.inst, Frontier(), now=signed.now)
+
+    assert len(claims) == 3
+    assert (late.claims, late.why) == ((), "record")
+    assert (nudged, back) == ([], {one.delivery_id for one in claims})
+    assert lagging(signed, claims, lag) == ([signed.lane(), signed.lane(GOVERNOR)], set())
+    assert len(ask(signed, record_lag=lag).claims) == 9
+
+
+def lagging(world: World, claims: Sequence[Claim], lag: timedelta) -> tuple[list[int], set[int]]:
+    """What is nudged and what of the claims must not be begun, when the record may be that late."""
+    with world.scope() as session:
+        asked = terms(record_lag=lag, permit=timedelta(hours=1))
+        nudged = dispatch.nudge(session, terms=asked, token=timedelta(minutes=1), now=world.now)
+        return nudged, dispatch.stopped(session, claims, terms=asked, now=world.now)

@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 
 from tests.support import oracle
 from tests.support.databases import many_writers
+from tests.support.notary import Notary, ring
 from tests.support.world import World
 from uamail.errors import LedgerError
 from uamail.event import Event
-from uamail.ledger.checkpoint import Checkpoint, open_note
+from uamail.ledger.checkpoint import Checkpoint, from_body
+from uamail.ledger.note import split
+from uamail.ledger.signer import Signer
 from uamail.ledger.tree import Frontier, leaf_hash, root
 from uamail.models import AuditCheckpoint, AuditEvent, AuditLeaf, audit
 from uamail.pipeline import sequencing
-
-ORIGIN = "ua.example/log"
 
 
 def write(world: World, n: int, *, type_: str = "test:made") -> None:
@@ -32,18 +33,18 @@ def sequence(world: World, frontier: Frontier, **terms: Any) -> int:
         return sequencing.sequence(session, frontier, **terms)
 
 
-def sign(
-    world: World, frontier: Frontier, *, every: float = 0, key: Ed25519PrivateKey | None = None
-) -> Checkpoint | None:
+def sign(world: World, frontier: Frontier, *, every: float = 0, signer: Signer | None = None) -> Checkpoint | None:
+    keys = world.inst.log_keys
     with world.scope() as session:
-        return sequencing.checkpoint(
+        note = sequencing.checkpoint(
             session,
             frontier,
-            origin=ORIGIN,
-            key=key or world.inst.keys.log_key,
+            keys=keys,
+            signer=signer or Notary(keys),
             every=timedelta(seconds=every),
             now=world.now,
         )
+    return from_body(split(note)[0]) if note else None
 
 
 def leaves(world: World) -> list[tuple[int, int]]:
@@ -178,7 +179,7 @@ def test_checkpoint_signs_size_and_root(world: World) -> None:
 
     with world.inst.db.reading() as session:
         kept = session.execute(select(AuditCheckpoint)).scalar_one()
-    opened = open_note(kept.note, name=ORIGIN, public_key=world.inst.keys.log_public)
+    opened = world.inst.log_keys.open(kept.note)
     assert made == opened
     assert (kept.size, kept.root) == (frontier.size, frontier.root())
     assert (opened.size, opened.root) == (kept.size, kept.root)
@@ -216,7 +217,7 @@ def test_empty_log_is_not_signed(home: Any) -> None:
 def test_checkpoint_of_another_key_is_noticed(world: World) -> None:
     frontier = Frontier()
     sequence(world, frontier)
-    sign(world, frontier, key=Ed25519PrivateKey.generate())
+    sign(world, frontier, signer=Notary(ring(Ed25519PrivateKey.generate())))
     write(world, 1)
     sequence(world, frontier)
 

@@ -11,7 +11,7 @@ import pytest
 from uamail.errors import SettingError, StoreError
 from uamail.vault import Keyring
 
-FILES = ["kek-1.key", "log.key", "lookup.key", "message-id.key"]
+FILES = ["kek-1.key", "lookup.key", "message-id.key"]
 
 
 def mode(path: Path) -> int:
@@ -49,7 +49,7 @@ def test_empty_open_directory_is_closed(tmp_path: Path) -> None:
 
 def test_interrupted_creation_is_completed(tmp_path: Path) -> None:
     whole = Keyring.create(tmp_path / "keys")
-    for name in ("kek-1.key", "log.key"):
+    for name in ("kek-1.key", "message-id.key"):
         (tmp_path / "keys" / name).unlink()
 
     completed = Keyring.create(tmp_path / "keys")
@@ -66,7 +66,7 @@ def test_creations_at_once_agree(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == FILES
 
 
-@pytest.mark.parametrize("lost", ["log.key", "lookup.key", "message-id.key"])
+@pytest.mark.parametrize("lost", ["lookup.key", "message-id.key"])
 def test_lost_key_is_never_replaced(tmp_path: Path, lost: str) -> None:
     Keyring.create(tmp_path / "keys")
     (tmp_path / "keys" / lost).unlink()
@@ -99,9 +99,9 @@ def test_directory_open_to_others_is_refused(tmp_path: Path, wrong: int) -> None
 @pytest.mark.parametrize("content", ["", "00" * 31, "00" * 33, "zz" * 32, "secret words", "\u00fc" * 64])
 def test_malformed_key_is_named_not_shown(tmp_path: Path, content: str) -> None:
     Keyring.create(tmp_path / "keys")
-    (tmp_path / "keys" / "log.key").write_text(content)
+    (tmp_path / "keys" / "lookup.key").write_text(content)
 
-    with pytest.raises(SettingError, match=r"log\.key.*is not 64 hex digits") as caught:
+    with pytest.raises(SettingError, match=r"lookup\.key.*is not 64 hex digits") as caught:
         Keyring.load(tmp_path / "keys")
 
     assert caught.value.__cause__ is None

@@ -9,7 +9,7 @@ from uamail.errors import StoreError
 from uamail.identity import Identity
 from uamail.vault import Key, Keyring
 
-KEYS = Keyring({1: Key(b"k" * 32)}, Key(b"l" * 32), Key(b"m" * 32), Key(b"s" * 32))
+KEYS = Keyring({1: Key(b"k" * 32)}, Key(b"l" * 32), Key(b"m" * 32))
 KEY, WRAPPED = KEYS.new_key()
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 people = st.builds(

@@ -20,6 +20,7 @@ from uamail.event import Event
 from uamail.ledger import receipt, verify_receipt
 from uamail.ledger.checkpoint import Checkpoint, sign, verifier_line
 from uamail.ledger.cosignature import Witness, cosign
+from uamail.ledger.keys import LogKeys
 from uamail.ledger.proof import Proof
 from uamail.ledger.tree import Tree, leaf_hash, prove_inclusion
 
@@ -58,8 +59,7 @@ def made(entry: bytes = ENTRY, **changes: Any) -> receipt.Receipt:
 
 def both(text: str, *, line: str = LINE, letter: bytes | None = None) -> dict[str, Any]:
     """The result, once both implementations agree on it."""
-    name, _, _ = line.partition("+")
-    ours = receipt.check(text, name=name, public_key=KEY.public_key(), witnesses=(WITNESS,), letter=letter).plain()
+    ours = receipt.check(text, keys=LogKeys.of([line]), witnesses=(WITNESS,), letter=letter).plain()
     theirs = verify_receipt.check_receipt(text, line, [WITNESS.line()], letter)
     assert {**ours, "problem": None} == {**theirs, "problem": None}
     assert (ours["problem"] is None) == (theirs["problem"] is None)

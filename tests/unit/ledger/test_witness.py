@@ -3,6 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.support.notary import ring
 from uamail.ledger.checkpoint import Checkpoint, sign
 from uamail.ledger.cosignature import Witness, cosigned_at
 from uamail.ledger.tree import Tree, leaf_hash, prove_consistency, root
@@ -23,7 +24,7 @@ def signed(size: int, leaves: list[bytes] = LEAVES, *, key: Ed25519PrivateKey = 
 
 def ask(text: str, *, last: int | None = None) -> Answer:
     kept = {} if last is None else {NAME: Checkpoint(NAME, last, root(LEAVES[:last]))}
-    return answer(text, logs={NAME: LOG.public_key()}, last=kept, key=KEY, name=WITNESS.name, at=1_700_000_000)
+    return answer(text, logs={NAME: ring(LOG)}, last=kept, key=KEY, name=WITNESS.name, at=1_700_000_000)
 
 
 @pytest.mark.parametrize(("last", "size"), [(None, 1), (None, 33), (0, 7), (1, 2), (7, 33), (32, 33), (33, 33)])

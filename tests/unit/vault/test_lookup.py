@@ -12,7 +12,7 @@ GOLDEN = "ec9dd53a2362a6a712f8fd3256d7b9c96beb8868211c2528dd949889b38cb6ab"
 
 
 def ring(lookup: int = 3) -> Keyring:
-    return Keyring({1: Key(bytes(32))}, Key(bytes([lookup]) * 32), Key(bytes(32)), Key(bytes(32)))
+    return Keyring({1: Key(bytes(32))}, Key(bytes([lookup]) * 32), Key(bytes(32)))
 
 
 @pytest.mark.parametrize(

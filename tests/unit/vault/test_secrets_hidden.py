@@ -13,7 +13,7 @@ from rich.pretty import pretty_repr
 from uamail.errors import StoreError
 from uamail.vault import Key, Keyring
 
-SECRETS = [bytes((37 * place + 11 * number) % 256 for place in range(32)) for number in range(1, 6)]
+SECRETS = [bytes((37 * place + 11 * number) % 256 for place in range(32)) for number in range(1, 5)]
 RING = Keyring({1: Key(SECRETS[0]), 2: Key(SECRETS[1])}, *map(Key, SECRETS[2:]))
 
 
@@ -28,7 +28,7 @@ def vault_objects() -> list[object]:
     known = [Key(secret) for secret in SECRETS]
     derived = [RING.derive("verp"), RING.unwrap(wrapped), key]
     holders = [Holder(known[0], RING), {"keys": known}, (derived,)]
-    return [RING, RING.keks, *known, *derived, *holders, RING.log_key, RING.log_public, vars(RING)]
+    return [RING, RING.keks, *known, *derived, *holders, vars(RING)]
 
 
 def spellings(secret: bytes) -> list[str]:
