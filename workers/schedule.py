@@ -117,7 +117,7 @@ class Schedule:
                 alerts.refused(signed.size - there)
                 raise RuleRefused(
                     f"the database is older than checkpoint {signed.size}, which was given away: restore a newer "
-                    "backup, or everything since would be sent twice"
+                    "backup, or everything since would be sent twice; uamail recover says more"
                 )
 
     def _sequence(self, every: timedelta) -> int:

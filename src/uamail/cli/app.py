@@ -30,6 +30,7 @@ from uamail.cli import (
     operator,
     receipt,
     reconcile,
+    recover,
     rehearse,
     release,
     serve,
@@ -83,6 +84,7 @@ app.command("stops")(stop.stops)
 app.command("hold")(stop.hold)
 app.command("fsck")(fsck.fsck)
 app.command("reconcile")(reconcile.reconcile)
+app.command("recover")(recover.recover)
 app.command("smtp-sink")(sink.smtp_sink)
 app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")

@@ -49,6 +49,7 @@ HOLD_REASONS = (
     "bounced",
     "no_fax",
     "too_long",
+    "restored",
 )
 # decisions: a deferral is an attempt's outcome; the delivery itself goes back to queued with a later due_at.
 MOVES: Mapping[str, tuple[str, ...]] = {

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, groupby
 from operator import itemgetter
@@ -62,7 +62,7 @@ def verified(session: Session, *, keys: LogKeys, held: Sequence[Checkpoint] = ()
     except LedgerError as error:
         report = Report(0, b"", error.first_bad, error.problem)
     else:
-        report = _missing(_checked(session, signed, held), held, signed)
+        report = _explained(session, _missing(_checked(session, signed, held), held, signed), held)
     return Verified(report, kept[-1].note if kept else None, len(kept) + len(held), _unsequenced(session))
 
 
@@ -73,6 +73,19 @@ def _missing(report: Report, held: Sequence[Checkpoint], signed: Sequence[Checkp
         return report
     problem = f"checkpoint {min(lost)} was given away and is not kept any more"
     return Report(report.size, report.root, None, problem)
+
+
+def _explained(session: Session, report: Report, held: Sequence[Checkpoint]) -> Report:
+    """The same report; where the record itself says that a checkpoint was lost with a database, it says so too."""
+    if report.ok or not held:
+        return report
+    query = select(AuditEvent.body, AuditLeaf.id).join(AuditLeaf, AuditLeaf.event_id == AuditEvent.id)
+    for body, seq in session.execute(query.where(AuditEvent.type == "log:recovered").order_by(AuditLeaf.id)):
+        facts = json.loads(body)
+        if any((one.size, one.root.hex()) == (facts["lost"], facts["root"]) for one in held):
+            words = f"entry {seq} says that the database was restored to {facts['entries']} entries: {facts['why']}"
+            return replace(report, problem=f"{report.problem}; {words}")
+    return report
 
 
 def _unsequenced(session: Session) -> int:

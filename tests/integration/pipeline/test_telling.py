@@ -238,6 +238,7 @@ def test_digest_arrives_as_mail(house: World) -> None:
         "suspects": [],
         "quarantined": [],
         "late": [],
+        "forgetting": {},
     }
     with house.scope() as session:
         digesting.write(session, waiting, ["ada"], day=house.now.date(), now=house.now)
