@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from tests.acceptance.desk import Desk
 from tests.support import faxes, oracle, processes
+from tests.support.databases import postgres_at_night
 from tests.support.faxes import NUMBER, Fax, Server, likeness
 from tests.support.world import World, import_sample
 from uamail import db, identity
@@ -111,6 +112,7 @@ def way(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
+@postgres_at_night
 @pytest.mark.timeout(900)
 def test_twenty_people_write_by_fax(home: Installation, tmp_path: Path, way: str) -> None:
     with SinkThread() as sink:

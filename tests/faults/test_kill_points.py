@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import killing, oracle
+from tests.support.databases import postgres_at_night
 from tests.support.forked import Relay
 from tests.support.killing import BEGUN, BESIDE, CONNECTIONS, POINTS, Worker
 from tests.support.world import World
@@ -28,6 +29,7 @@ def struck(world: World, relay: Relay, point: str, nth: int) -> bool:
     return killing.strike(world, relay, point, nth, Worker())
 
 
+@postgres_at_night
 @pytest.mark.parametrize("point", POINTS)
 def test_worker_killed_at_first_and_last_hit(signed: World, relay: Relay, hits: Counter[str], point: str) -> None:
     assert struck(signed, relay, point, 1)

@@ -128,3 +128,6 @@ KINDS = ("sqlite", _POSTGRES)
 many_writers = pytest.mark.parametrize("kind", [_POSTGRES], indirect=True)
 # For what does not depend on the database.
 once = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+# For long stories: on PostgreSQL at night only.
+_POSTGRES_AT_NIGHT = pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.nightly])
+postgres_at_night = pytest.mark.parametrize("kind", ["sqlite", _POSTGRES_AT_NIGHT], indirect=True)
