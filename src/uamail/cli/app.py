@@ -28,6 +28,7 @@ from uamail.cli import (
     home,
     metrics,
     operator,
+    publish,
     receipt,
     reconcile,
     recover,
@@ -75,6 +76,7 @@ audit.app.command()(witness.witness)
 audit.app.command()(signer.signer)
 audit.app.command()(signer.rotate)
 audit.app.command()(anchor.anchor)
+audit.app.command()(publish.publish)
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(suppression.app, name="suppression")

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from uamail.installation import Installation
-from uamail.web import certificates, health, hooks
+from uamail.web import certificates, health, hooks, log
 from uamail.web.guard import Guard
 
 
@@ -13,5 +13,6 @@ def make(inst: Installation, *, fetch: certificates.Fetch = certificates.fetch) 
     app.state.inst, app.state.certificates = inst, certificates.Certificates(fetch)
     app.include_router(health.router)
     app.include_router(hooks.router)
+    app.include_router(log.router)
     app.add_middleware(Guard)
     return app

@@ -41,7 +41,10 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    # A page may say itself how long it keeps.
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
