@@ -43,6 +43,7 @@ def main() -> int:
     worker = Worker(broker, worker_threads=work.threads, worker_timeout=LOOK)
     try:
         ours.guard()
+        ours.note_settings()
         desk.start()
         worker.start()
         try:

@@ -1,5 +1,6 @@
 """The schedule: a tick moves on whatever is due and nudges the workers; all of it is derived from rows."""
 
+import getpass
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ from uamail.pipeline import (
     batching,
     bounces,
     checking,
+    configuring,
     confirmation,
     dispatch,
     faxways,
@@ -120,6 +122,14 @@ class Schedule:
                     "backup, or everything since would be sent twice; uamail recover says more"
                 )
 
+    def note_settings(self) -> None:
+        """Put on record what this process works by, when it is not what was last in use."""
+        inst = installation()
+        sections = inst.settings.model_dump(mode="json", exclude={"home_dir"})
+        login = os.environ.get("UAMAIL_OPERATOR") or getpass.getuser()
+        with inst.db.scope() as session:
+            configuring.note(session, sections, keys=inst.keys, now=db.now(session), actor=login)
+
     def _sequence(self, every: timedelta) -> int:
         """Give events their places, and sign; in a transaction of its own, because its role may do nothing else."""
         inst = installation()
@@ -186,6 +196,7 @@ def run() -> None:
     schedule, desk = Schedule(), alerts.Desk()
     try:
         schedule.guard()
+        schedule.note_settings()
         desk.start()
     except UamailError as error:
         # Nothing more may go out of this process, old nudges in the broker included.

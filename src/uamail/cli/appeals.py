@@ -23,6 +23,7 @@ from uamail.cli.desk import (
     progress,
     show,
     table,
+    text_of,
 )
 from uamail.errors import InputError
 from uamail.installation import Installation
@@ -44,11 +45,17 @@ def import_(
     profile: Annotated[str, typer.Option("--profile", help="Import profile.")] = "generic",
     encoding: Annotated[str | None, typer.Option("--encoding", help="Where detection refuses to guess.")] = None,
     delimiter: Annotated[str | None, typer.Option("--delimiter", help="comma, semicolon or tab.")] = None,
+    wording: Annotated[
+        Path | None, typer.Option("--wording", help="A text file: what people were asked before they signed.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; nothing is kept.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import a CSV file of signatures. Nothing is sent by it; bad rows go to a quarantine file."""
-    source = importfile.look(file, profile_name=profile, encoding=encoding, delimiter=delimiter)
+    asked = text_of(wording) if wording else None
+    source = importfile.look(file, profile_name=profile, encoding=encoding, delimiter=delimiter, wording=asked)
+    if source.wording is None:
+        err.print("what people agreed to is not recorded: --wording FILE, or wording in the profile", markup=False)
     if source.unknown_columns:
         err.print(f"columns not used: {', '.join(source.unknown_columns)}", markup=False)
     with opened(home) as inst:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from uamail.cli.anchor import roots
-from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table
+from uamail.cli.desk import HomeOption, Id, JsonOption, opened, show, table, text_of
 from uamail.db import roles
 from uamail.errors import CannotCheck, InputError, LedgerError
 from uamail.ledger.checkpoint import Checkpoint
@@ -72,14 +72,6 @@ def _refuse_backwards(held: list[Checkpoint]) -> None:
 def keys_of(text: str) -> LogKeys:
     """Keys that somebody brings along: a verifier line, or a file with some."""
     return LogKeys.of((text_of(Path(text)) if Path(text).is_file() else text).strip().splitlines())
-
-
-def text_of(path: Path) -> str:
-    """A text file from outside. Raises InputError when it is none."""
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text: a checkpoint, a receipt or a verifier line is expected") from error
 
 
 @app.command()

@@ -13,7 +13,7 @@ from uamail import db
 from uamail.cli.audit import told
 from uamail.cli.desk import HomeOption, JsonOption, actor, opened, show, table
 from uamail.errors import InputError
-from uamail.event import Event
+from uamail.event import Event, Fact
 from uamail.installation import Installation
 from uamail.ledger import verify_receipt
 from uamail.models import audit
@@ -47,7 +47,16 @@ def export(
         while rows := extracting.entries(session, after=last, limit=_PAGE, log=log, redacted=redacted):
             out.writelines(_csv(row, proofs=proofs) if csv else _jsonl(row) for row in rows)
             last, written = rows[-1]["seq"], written + len(rows)
+        session.rollback()
+        _record(inst, written, redacted=redacted)
     show({"file": str(file), "events": written}, as_json, lambda: f"{written} events in {file}")
+
+
+def _record(inst: Installation, entries: int, *, redacted: bool) -> None:
+    """Who takes the record away is on record, too."""
+    with inst.db.scope() as session:
+        facts: dict[str, Fact] = {"entries": entries, "redacted": redacted}
+        audit.record(session, Event("log:exported", db.now(session), actor(), facts))
 
 
 def _jsonl(row: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from uamail.errors import InputError
 from uamail.installation import Installation, open_home
 from uamail.settings import default_home
 
@@ -94,3 +95,11 @@ def progress(words: str, total: int, *, quiet: bool) -> Iterator[Callable[[int],
 def confirmed(question: str, *, yes: bool) -> bool:
     """Ask back before something that cannot be undone."""
     return yes or typer.confirm(question, err=True)
+
+
+def text_of(path: Path) -> str:
+    """A text file from outside. Raises InputError when it is none."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text in UTF-8") from error

@@ -8,9 +8,9 @@ import typer
 from sqlalchemy import select
 
 from uamail import db
-from uamail.cli.audit import KeyOption, WitnessOption, keys_of, text_of
+from uamail.cli.audit import KeyOption, WitnessOption, keys_of
 from uamail.cli.audit_export import CHECKER
-from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table
+from uamail.cli.desk import HomeOption, Id, JsonOption, actor, opened, out, show, table, text_of
 from uamail.errors import InputError, LedgerError
 from uamail.event import Event
 from uamail.ledger import receipt as receipts

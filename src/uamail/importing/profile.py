@@ -57,6 +57,8 @@ class Profile:
     required: tuple[str, ...]
     constants: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # What people are asked there before they sign, word for word.
+    wording: str = ""
 
     def match(self, header: Sequence[str], *, file: str) -> Columns:
         """The columns of `header`; raises SignatureFileError when a required one is missing or a field has two."""
@@ -136,6 +138,7 @@ def load(name_or_path: str | Path, *, folder: Path | None = None) -> Profile:
         columns=_columns(data.get("columns", {})),
         constants=_constants(data.get("constants", {})),
         values=_values(data.get("values", {})),
+        wording=_wording(head.get("wording", "")),
     )
 
 
@@ -177,6 +180,11 @@ def _values(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         mapped = isinstance(words, dict) and all(isinstance(word, str) for word in words.values())
         _expect(mapped, f"values.{name}", words, "a table of texts")
     return {name: {word.strip().casefold(): ours for word, ours in words.items()} for name, words in data.items()}
+
+
+def _wording(text: object) -> str:
+    _expect(isinstance(text, str), "profile.wording", text, "a text in quotes")
+    return str(text)
 
 
 def _word(head: Mapping[str, Any], key: str) -> str:

@@ -35,6 +35,8 @@ class Source:
     delimiter: str
     profile: profile.Profile
     unknown_columns: tuple[str, ...]
+    # What the people who signed were asked, word for word; None: nobody said.
+    wording: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +63,13 @@ class Report:
         }
 
 
-def look(path: Path, *, profile_name: str, encoding: str | None, delimiter: str | None) -> Source:
-    """Detect how a file is to be read. Raises SignatureFileError when that is ambiguous or a column is missing."""
+def look(
+    path: Path, *, profile_name: str, encoding: str | None, delimiter: str | None, wording: str | None = None
+) -> Source:
+    """Detect how a file is to be read; `wording` of the consent goes before the profile's.
+
+    Raises SignatureFileError when that is ambiguous or a column is missing.
+    """
     if not path.is_file():
         raise SignatureFileError(path.name, "there is no such file", "Check the path")
     digest = hashlib.sha256()
@@ -82,6 +89,7 @@ def look(path: Path, *, profile_name: str, encoding: str | None, delimiter: str 
         delimiter=found.delimiter,
         profile=chosen,
         unknown_columns=tuple(columns.unknown),
+        wording=(wording or chosen.wording or "").strip() or None,
     )
 
 
@@ -235,6 +243,7 @@ def _begin(session: Session, source: Source, action_id: int, *, now: datetime, a
         file_sha256=source.sha256,
         encoding=source.encoding,
         delimiter=source.delimiter,
+        consent_wording=source.wording,
         state="running",
         started_at=now,
     )
@@ -245,6 +254,7 @@ def _begin(session: Session, source: Source, action_id: int, *, now: datetime, a
         "action": action_id,
         "file": source.sha256,
         "profile": source.profile.name,
+        "wording": hashlib.sha256(source.wording.encode()).hexdigest() if source.wording else None,
     }
     audit.record(session, Event("import:started", now, actor, facts))
     return run.id, run.next_ordinal
