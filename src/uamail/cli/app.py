@@ -34,6 +34,7 @@ from uamail.cli import (
     recover,
     rehearse,
     release,
+    report,
     serve,
     signer,
     sink,
@@ -77,6 +78,7 @@ audit.app.command()(signer.signer)
 audit.app.command()(signer.rotate)
 audit.app.command()(anchor.anchor)
 audit.app.command()(publish.publish)
+audit.app.command()(report.report)
 app.add_typer(audit.app, name="audit")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(suppression.app, name="suppression")
