@@ -12,7 +12,7 @@ from uamail import db
 from uamail.cli import teller
 from uamail.cli.desk import HomeOption, JsonOption, ReasonOption, YesOption, actor, confirmed, err, opened, show
 from uamail.errors import CannotCheck, InputError, LedgerError, RuleRefused
-from uamail.event import Event
+from uamail.event import Event, Fact
 from uamail.installation import Installation
 from uamail.ledger import keys as log_keys
 from uamail.ledger import signer as rules
@@ -116,7 +116,9 @@ def _take_up(inst: Installation, reason: str, line: str) -> None:
     new = next((one for one in after.in_use if one not in before.in_use), None)
     if new is None:
         raise InputError("this key is known already")
-    _record(inst, "log:key_added", {"verifier": after.line(new), "why": reason})
+    with inst.db.scope() as session:
+        facts = {"verifier": after.line(new), "why": reason}
+        audit.record(session, Event("log:key_added", db.now(session), actor(), facts))
 
 
 def _give_up(inst: Installation, reason: str, *, yes: bool) -> None:
@@ -128,7 +130,9 @@ def _give_up(inst: Installation, reason: str, *, yes: bool) -> None:
         raise typer.Exit(3)
     for key, until in old:
         # First the record: a key that is gone without a word would look like a theft.
-        _record(inst, "log:key_retired", {"verifier": keys.line(key), "until": until, "why": reason})
+        with inst.db.scope() as session:
+            facts: dict[str, Fact] = {"verifier": keys.line(key), "until": until, "why": reason}
+            audit.record(session, Event("log:key_retired", db.now(session), actor(), facts))
         log_keys.retire(inst.home.keys, keys.name, key, until=until)
 
 
@@ -155,8 +159,3 @@ def _signed(keys: LogKeys, key: LogKey, note: str) -> Checkpoint:
         raise RuleRefused(
             "the newest checkpoint is not signed with the new key yet: let uamail work run first"
         ) from error
-
-
-def _record(inst: Installation, type_: str, facts: dict[str, str | int]) -> None:
-    with inst.db.scope() as session:
-        audit.record(session, Event(type_, db.now(session), actor(), facts))

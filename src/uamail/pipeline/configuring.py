@@ -25,10 +25,8 @@ def note(session: Session, sections: Mapping[str, Any], *, keys: Keyring, now: d
     before = _before(session)
     changed = [name for name in digests if before.get(name) != digests[name]]
     if changed:
-        facts: dict[str, Fact] = {
-            "changed": " ".join(changed),
-            **{f"s_{name}": digests[name] for name in digests},
-        }
+        told = " ".join(f"{name}:{digest}" for name, digest in digests.items())
+        facts: dict[str, Fact] = {"changed": " ".join(changed), "digests": told}
         audit.record(session, Event("settings:changed", now, actor, facts))
     return changed
 
@@ -41,5 +39,5 @@ def _digest(keys: Keyring, name: str, value: Any) -> str:
 def _before(session: Session) -> dict[str, str]:
     newest = select(AuditEvent.body).where(AuditEvent.type == "settings:changed").order_by(AuditEvent.id.desc())
     body = session.execute(newest.limit(1)).scalar_one_or_none()
-    facts = json.loads(body) if body else {}
-    return {name.removeprefix("s_"): value for name, value in facts.items() if name.startswith("s_")}
+    told: str = json.loads(body)["digests"] if body else ""
+    return dict(one.split(":") for one in told.split())

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from uamail.event import Event, Fact
 from uamail.ledger.checkpoint import Checkpoint
 from uamail.mail.transport import Outcome
-from uamail.models import Attempt, AuditEvent, Delivery, Relay, audit, delivery
+from uamail.models import Attempt, AuditEvent, AuditLeaf, Delivery, Relay, audit, delivery
+from uamail.models.delivery import LETTERS
 from uamail.pipeline import outcomes
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.settings import RetrySettings
@@ -21,9 +22,12 @@ _CHUNK = 500
 
 
 def ends(session: Session) -> datetime | None:
-    """When the last thing happened that this database knows of; None when it knows of nothing."""
-    newest = select(AuditEvent.at).order_by(AuditEvent.id.desc()).limit(1)
-    return session.execute(newest).scalar_one_or_none()
+    """When the last thing happened that has its place in this record; None when it is empty.
+
+    What has none yet may have been written after the restore.
+    """
+    newest = select(AuditEvent.at).join(AuditLeaf, AuditLeaf.event_id == AuditEvent.id).order_by(AuditLeaf.id.desc())
+    return session.execute(newest.limit(1)).scalar_one_or_none()
 
 
 def recover(
@@ -41,18 +45,20 @@ def recover(
     """Put aside every queued letter, and write down that the record begins anew behind `entries`.
 
     Mail and faxes become uncertain, with a try that began when the database ends: a relay's log settles them as any
-    other. What waits for paper or a digest is held. `lost` is the newest checkpoint that was given away, `name` gives
-    the Message-ID of a delivery. Returns how many became uncertain and how many are held.
+    other. What waits for paper or a digest is held. Mail to supporters goes again, under the Message-ID it had.
+    `lost` is the newest checkpoint that was given away, `name` gives the Message-ID of a delivery. Returns how many
+    became uncertain and how many are held.
     """
     since = ends(session) or now
     relay_id = session.execute(select(Relay.id).where(Relay.name == relay)).scalar_one_or_none()
     when: Any = {"now": now, "actor": actor}
-    uncertain = 0
-    while rows := _queued(session):
-        uncertain += len(rows)
+    uncertain = after = 0
+    while rows := _queued(session, after):
+        uncertain, after = uncertain + len(rows), rows[-1].id
         finished = _doubted(session, rows, relay_id, name=name, since=since, **when)
         outcomes.finish(session, finished, retry=retry, **when)
-    gathered = session.execute(select(Delivery.id).where(Delivery.state == "queued").order_by(Delivery.id)).scalars()
+    waiting = select(Delivery.id).where(Delivery.state == "queued", Delivery.kind.in_(LETTERS))
+    gathered = session.execute(waiting.order_by(Delivery.id)).scalars()
     facts = {"reason": "restored"}
     held = delivery.move(session, list(gathered), from_="queued", to="held", facts=facts, reason="restored", **when)
     told: dict[str, Fact] = {"entries": entries, "lost": lost.size, "root": lost.root.hex(), "why": why}
@@ -60,9 +66,9 @@ def recover(
     return {"uncertain": uncertain, "held": len(held)}
 
 
-def _queued(session: Session) -> Sequence[Any]:
+def _queued(session: Session, after: int) -> Sequence[Any]:
     query = select(Delivery.id, Delivery.lane_id, Delivery.kind).where(
-        Delivery.state == "queued", Delivery.lane_id.is_not(None)
+        Delivery.id > after, Delivery.state == "queued", Delivery.lane_id.is_not(None), Delivery.kind.in_(LETTERS)
     )
     return session.execute(query.order_by(Delivery.id).limit(_CHUNK)).all()
 
@@ -109,5 +115,6 @@ def _doubted(
 
 def unsent(session: Session) -> dict[str, int]:
     """Queued letters by channel: what may have gone out since."""
-    query = select(Delivery.channel, func.count()).where(Delivery.state == "queued").group_by(Delivery.channel)
+    query = select(Delivery.channel, func.count()).where(Delivery.state == "queued", Delivery.kind.in_(LETTERS))
+    query = query.group_by(Delivery.channel)
     return {channel: n for channel, n in session.execute(query.order_by(Delivery.channel))}

@@ -204,7 +204,7 @@ def _acts(session: Session, period: Sequence[ColumnElement[bool]]) -> Iterator[d
     for body, seq in session.execute(query):
         facts = json.loads(body)
         own = {name: value for name, value in facts.items() if name not in ("v", "type", "at", "actor")}
-        told = {name: value for name, value in own.items() if not name.startswith("s_")}
+        told = {name: value for name, value in own.items() if name != "digests"}
         yield {
             "seq": seq,
             "at": facts["at"],

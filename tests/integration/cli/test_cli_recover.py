@@ -12,10 +12,13 @@ from sqlalchemy import select
 
 from tests.acceptance.desk import Desk
 from tests.integration.evidence.log import signed_by
-from tests.support.world import World, result
+from tests.support.world import World, listing, result
+from uamail.event import Event
 from uamail.ledger.tree import Frontier
 from uamail.mail.sink import SinkThread
-from uamail.models import Attempt, Delivery
+from uamail.models import Attempt, Delivery, audit
+from uamail.models.delivery import SUPPORTER
+from uamail.pipeline import confirmation, recovering
 
 WHY = "the disk died, and Monday's backup is the newest"
 
@@ -131,3 +134,31 @@ def test_acceptance_wants_a_reason(restored: Desk) -> None:
 
     assert (said.code, "--reason" in said.err) == (2, True)
     assert states(restored)["mail", "queued"] == 12
+
+
+def test_mail_to_supporters_and_digests_are_put_aside_as_well(office: Desk, world: World) -> None:
+    world.publish(listing())
+    world.letters(3)
+    world.later(days=2)
+    world.gather()
+    with world.scope() as session:
+        assert confirmation.confirm(session, keys=world.inst.keys, **world.when)
+    signed_by(world.inst, Frontier(), now=world.now)
+    with world.scope() as session:
+        audit.record(session, Event("alert:opened", world.now, "tester"))
+    lost = signed_by(world.inst, Frontier(), now=world.later(seconds=20))
+    with world.scope() as session:
+        done = recovering.recover(
+            session,
+            lost,
+            entries=lost.size - 1,
+            name=world.inst.house.message_id,
+            relay="main",
+            retry=world.inst.settings.retry,
+            why=WHY,
+            **world.when,
+        )
+
+    assert done["uncertain"] > 0
+    assert {one.kind for one in world.deliveries() if one.state == "queued"} <= set(SUPPORTER)
+    assert {one.state for one in world.deliveries() if one.carrier_id is not None} == {"uncertain"}
