@@ -19,5 +19,5 @@ SIZES = {
     # Only proves that everything works; its figures are start-up times.
     "tiny": Size(mails=6, engine=60, letters=4, peer_letters=2, rows=60, events=200),
     "normal": Size(mails=300, engine=10_000, letters=10_000, peer_letters=40, rows=5_000, events=20_000),
-    "large": Size(mails=3_000, engine=50_000, letters=50_000, peer_letters=100, rows=100_000, events=500_000),
+    "large": Size(mails=3_000, engine=50_000, letters=50_000, peer_letters=100, rows=100_000, events=1_000_000),
 }

@@ -94,7 +94,7 @@ class _Reading:
         """Raises _Bad at the first entry that does not hold; those before it are in the tree then."""
         leaves = [row[2] for row in chunk]
         first = self.tree.size
-        if [row[0] for row in chunk] != list(range(first, first + len(chunk))) or _hashed(chunk) != leaves:
+        if [row[0] for row in chunk] != list(range(first, first + len(chunk))) or hashed(chunk) != leaves:
             for seq, canonical, leaf, *_ in chunk:
                 _check(self.tree.size, seq, canonical, leaf)
                 self.tree.append(leaf)
@@ -138,7 +138,8 @@ class _Reading:
             raise _Bad(position << level, f"the kept subtree {position} of level {level} is not that of its entries")
 
 
-def _hashed(chunk: Sequence[Entry]) -> list[bytes]:
+def hashed(chunk: Sequence[Entry]) -> list[bytes]:
+    """The leaf hashes that these entries ought to have; none when one of them is not even bytes."""
     try:
         return [_sha256(b"\0" + row[1]).digest() for row in chunk]
     except TypeError:
