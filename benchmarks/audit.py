@@ -43,7 +43,7 @@ def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None])
     figures = [compared("audit, verify the whole log", "events/s", results.pop(_OURS), results)]
     figures += _receipts(inst, size.events, runs=runs, tell=tell)
     inst.close()
-    return [*figures, writing.measure(folder / "writing", size.engine, tell=tell)]
+    return [*figures, *writing.measure(folder / "writing", size.engine, tell=tell)]
 
 
 def _receipts(inst: Installation, events: int, *, runs: int, tell: Callable[[str], None]) -> list[Figure]:

@@ -1,25 +1,20 @@
 """The delivery engine end to end beside C, Python and queue senders, all into one of Postfix's smtp-sinks."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from benchmarks import home, mailing, transport, worker
+from benchmarks import home, mailing, postgres, transport, worker
 from benchmarks.figure import Figure, compared, shares
 from benchmarks.race import BenchmarkError, race
 from benchmarks.size import Size
 from benchmarks.words import words
 
-POSTGRES = os.environ.get("UAMAIL_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
 _SOURCE = "smtp-source -d -s 8"
 # As an office with one good relay would set it: eight connections that stay, big claims.
 _SETTINGS = {
@@ -46,7 +41,7 @@ def measure(folder: Path, size: Size, *, runs: int, tell: Callable[[str], None])
             "SQLite": lambda: drained(home.copy(full, folder / f"sqlite-{next(number)}"), port, many),
             _SOURCE: lambda: transport.source(port, many).rate,
         }
-        if _postgres():
+        if postgres.there():
             fast["PostgreSQL"] = lambda: _on_postgres(folder / f"pg-{next(number)}", port, many)
         slow: dict[str, Callable[[], float]] = {
             "mailmerge": lambda: _steady(partial(mailing.mailmerge, template="template.txt"), folder, port, mails),
@@ -117,22 +112,6 @@ def _sub(folder: Path, name: str) -> Path:
     return made
 
 
-def _postgres() -> bool:
-    try:
-        psycopg.connect(POSTGRES.replace("+psycopg", ""), dbname="postgres", connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
 def _on_postgres(root: Path, port: int, mails: int) -> float:
-    """The same on a database of its own, with commits that wait for the disk."""
-    name = f"uamail_bench_{os.getpid()}"
-    with closing(psycopg.connect(POSTGRES.replace("+psycopg", ""), dbname="postgres", autocommit=True)) as server:
-        server.execute(f"CREATE DATABASE {name}".encode())
-        os.environ["UAMAIL_DATABASE__URL"] = url = f"{POSTGRES}/{name}"
-        try:
-            return drained(routed(root, mails), port, mails, UAMAIL_DATABASE__URL=url)
-        finally:
-            del os.environ["UAMAIL_DATABASE__URL"]
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with postgres.database() as url:
+        return drained(routed(root, mails), port, mails, UAMAIL_DATABASE__URL=url)

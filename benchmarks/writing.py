@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from sqlalchemy import select
 
-from benchmarks import home
+from benchmarks import home, postgres
 from benchmarks.figure import Figure, Peer
 from benchmarks.race import BenchmarkError
 from uamail import db, installation
@@ -25,51 +28,80 @@ from uamail.pipeline.dispatch import Terms
 
 # Results that are committed together: the engine's recorder takes what has come meanwhile, hundreds under load.
 _CHUNK = 200
+# On PostgreSQL many workers record beside each other, and each has fewer at a time.
+_WRITERS, _SMALL = 8, 50
 _TERMS = Terms(relay="main", rehearsal=True, rates=None, lease=timedelta(minutes=10), most=_CHUNK)
 
 
-def measure(folder: Path, letters: int, *, tell: Callable[[str], None]) -> Figure:
+def measure(folder: Path, letters: int, *, tell: Callable[[str], None]) -> list[Figure]:
     """Chunk by chunk with and without the record, in turn on one database; the ratio is the median of the pairs'.
 
-    Raises BenchmarkError when the letters ran out before a pair was complete.
+    On SQLite by one writer, and by eight on PostgreSQL where there is one. Raises BenchmarkError when the letters ran
+    out before a pair was complete.
     """
     folder.mkdir()
     tell("results with and without their events")
-    full = home.filled(folder / "home", "mail", count=max(letters, 2 * _CHUNK))
+    inst = _filled(folder / "home", max(letters, 2 * _CHUNK))
+    figures = [_compared("audit, results written", _paired(inst, writers=1, chunk=_CHUNK))]
+    inst.close()
+    if postgres.there():
+        tell(f"the same by {_WRITERS} writers on PostgreSQL")
+        with postgres.database():
+            inst = _filled(folder / "beside", max(letters, 2 * _WRITERS * _SMALL))
+            pairs = _paired(inst, writers=_WRITERS, chunk=_SMALL)
+            figures.append(_compared(f"audit, results written by {_WRITERS} on PostgreSQL", pairs))
+            inst.close()
+    return figures
+
+
+def _filled(root: Path, letters: int) -> Installation:
+    full = home.filled(root, "mail", count=letters)
     home.route(full)
-    inst = installation.open_home(full)
+    return installation.open_home(full)
+
+
+def _paired(inst: Installation, *, writers: int, chunk: int) -> list[tuple[float, float]]:
+    """Letters a second with the record and without, round by round."""
     ours: list[float] = []
     bare: list[float] = []
-    while len(claims := _claimed(inst)) == _CHUNK:
+    while len(rounds := [_claimed(inst, chunk) for _ in range(writers)]) == writers and len(rounds[-1]) == chunk:
         # The order turns round, so that what the disk remembers helps both alike.
         turn = len(ours) + len(bare)
-        (ours if turn % 4 in (0, 3) else bare).append(_seconds(inst, claims, recorded=turn % 4 in (0, 3)))
-    inst.close()
-    pairs = list(zip(ours, bare, strict=False))
+        recorded = turn % 4 in (0, 3)
+        (ours if recorded else bare).append(writers * chunk / _seconds(inst, rounds, recorded=recorded))
+    return list(zip(ours, bare, strict=False))
+
+
+def _compared(name: str, pairs: list[tuple[float, float]]) -> Figure:
     if not pairs:
         raise BenchmarkError("too few letters to compare")
-    value, peer = _CHUNK / median(ours), _CHUNK / median(bare)
-    ratio = median(without / with_ for with_, without in pairs)
-    beside = {"without the record": Peer(value=peer, ratio=ratio)}
-    return Figure(name="audit, results written", value=value, unit="letters/s", runs=len(pairs), peers=beside)
+    value, peer = median(with_ for with_, _ in pairs), median(without for _, without in pairs)
+    beside = {"without the record": Peer(value=peer, ratio=median(with_ / without for with_, without in pairs))}
+    return Figure(name=name, value=value, unit="letters/s", runs=len(pairs), peers=beside)
 
 
-def _claimed(inst: Installation) -> tuple[Claim, ...]:
+def _claimed(inst: Installation, chunk: int) -> tuple[Claim, ...]:
     with inst.db.scope() as session:
         lane = session.execute(select(Lane.id).where(Lane.key.startswith("mailbox:"))).scalars().first()
         if lane is None:
             return ()
-        return dispatch.claim(session, lane, terms=_TERMS, worker="benchmark", now=db.now(session)).claims
+        terms = replace(_TERMS, most=chunk)
+        return dispatch.claim(session, lane, terms=terms, worker="benchmark", now=db.now(session)).claims
 
 
-def _seconds(inst: Installation, claims: tuple[Claim, ...], *, recorded: bool) -> float:
-    results = [_finished(claim) for claim in claims]
-    with _kept(recorded=recorded):
+def _seconds(inst: Installation, rounds: list[tuple[Claim, ...]], *, recorded: bool) -> float:
+    """How long it takes until every writer has committed its chunk."""
+    work = [[_finished(claim) for claim in claims] for claims in rounds]
+    with _kept(recorded=recorded), ThreadPoolExecutor(len(work)) as pool:
         began = time.perf_counter()
-        with inst.db.scope() as session:
-            now = db.now(session)
-            outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=home.ACTOR)
+        list(pool.map(partial(_commit, inst), work))
         return time.perf_counter() - began
+
+
+def _commit(inst: Installation, results: list[Finished]) -> None:
+    with inst.db.scope() as session:
+        now = db.now(session)
+        outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=home.ACTOR)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import expansion, home, mailing, receiver, worker
+from benchmarks import expansion, home, mailing, postgres, receiver, worker
 from benchmarks.figure import compared, document, shares
 from benchmarks.race import BenchmarkError, race
 from benchmarks.words import words
@@ -32,6 +32,8 @@ SUITE = {
     "audit, receipts checked": {"verify_receipt.py"},
     "audit, results written": {"without the record"},
 }
+if postgres.there():
+    SUITE["audit, results written by 8 on PostgreSQL"] = {"without the record"}
 MAILS = 3
 
 
