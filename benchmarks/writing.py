@@ -1,4 +1,4 @@
-"""Writing: results of letters committed with their events, beside the very same without the record."""
+"""Writing: letters claimed and their results committed with their events, beside the same without the record."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,16 +39,16 @@ def measure(folder: Path, letters: int, *, tell: Callable[[str], None]) -> list[
     out before a pair was complete.
     """
     folder.mkdir()
-    tell("results with and without their events")
+    tell("deliveries with and without their events")
     inst = _filled(folder / "home", max(letters, 2 * _CHUNK))
-    figures = [_compared("audit, results written", _paired(inst, writers=1, chunk=_CHUNK))]
+    figures = [_compared("audit, deliveries written", _paired(inst, writers=1, chunk=_CHUNK))]
     inst.close()
     if postgres.there():
         tell(f"the same by {_WRITERS} writers on PostgreSQL")
         with postgres.database():
             inst = _filled(folder / "beside", max(letters, 2 * _WRITERS * _SMALL))
             pairs = _paired(inst, writers=_WRITERS, chunk=_SMALL)
-            figures.append(_compared(f"audit, results written by {_WRITERS} on PostgreSQL", pairs))
+            figures.append(_compared(f"audit, deliveries written by {_WRITERS} on PostgreSQL", pairs))
             inst.close()
     return figures
 
@@ -61,15 +60,17 @@ def _filled(root: Path, letters: int) -> Installation:
 
 
 def _paired(inst: Installation, *, writers: int, chunk: int) -> list[tuple[float, float]]:
-    """Letters a second with the record and without, round by round."""
+    """Letters a second with the record and without, round by round, until too few are left."""
     ours: list[float] = []
     bare: list[float] = []
-    while len(rounds := [_claimed(inst, chunk) for _ in range(writers)]) == writers and len(rounds[-1]) == chunk:
+    while True:
         # The order turns round, so that what the disk remembers helps both alike.
         turn = len(ours) + len(bare)
         recorded = turn % 4 in (0, 3)
-        (ours if recorded else bare).append(writers * chunk / _seconds(inst, rounds, recorded=recorded))
-    return list(zip(ours, bare, strict=False))
+        found = _rate(inst, writers, chunk, recorded=recorded)
+        if found is None:
+            return list(zip(ours, bare, strict=False))
+        (ours if recorded else bare).append(found)
 
 
 def _compared(name: str, pairs: list[tuple[float, float]]) -> Figure:
@@ -80,40 +81,39 @@ def _compared(name: str, pairs: list[tuple[float, float]]) -> Figure:
     return Figure(name=name, value=value, unit="letters/s", runs=len(pairs), peers=beside)
 
 
-def _claimed(inst: Installation, chunk: int) -> tuple[Claim, ...]:
+def _rate(inst: Installation, writers: int, chunk: int, *, recorded: bool) -> float | None:
+    """Letters a second while every writer claims a chunk and commits its results; None when they ran out."""
+    with _kept(recorded=recorded), ThreadPoolExecutor(writers) as pool:
+        began = time.perf_counter()
+        done = sum(pool.map(lambda _: _delivered(inst, chunk), range(writers)))
+        took = time.perf_counter() - began
+    return done / took if done == writers * chunk else None
+
+
+def _delivered(inst: Installation, chunk: int) -> int:
+    """Both transactions of a delivery, of a chunk of letters: the claim, and the result."""
     with inst.db.scope() as session:
         lane = session.execute(select(Lane.id).where(Lane.key.startswith("mailbox:"))).scalars().first()
         if lane is None:
-            return ()
+            return 0
         terms = replace(_TERMS, most=chunk)
-        return dispatch.claim(session, lane, terms=terms, worker="benchmark", now=db.now(session)).claims
-
-
-def _seconds(inst: Installation, rounds: list[tuple[Claim, ...]], *, recorded: bool) -> float:
-    """How long it takes until every writer has committed its chunk."""
-    work = [[_finished(claim) for claim in claims] for claims in rounds]
-    with _kept(recorded=recorded), ThreadPoolExecutor(len(work)) as pool:
-        began = time.perf_counter()
-        list(pool.map(partial(_commit, inst), work))
-        return time.perf_counter() - began
-
-
-def _commit(inst: Installation, results: list[Finished]) -> None:
+        claims = dispatch.claim(session, lane, terms=terms, worker="benchmark", now=db.now(session)).claims
+    results = [_finished(claim) for claim in claims]
     with inst.db.scope() as session:
-        now = db.now(session)
-        outcomes.finish(session, results, retry=inst.settings.retry, now=now, actor=home.ACTOR)
+        outcomes.finish(session, results, retry=inst.settings.retry, now=db.now(session), actor=home.ACTOR)
+    return len(results)
 
 
 @contextmanager
 def _kept(*, recorded: bool) -> Iterator[None]:
     """With the events, or without: for comparison only, nothing else may switch them off."""
-    whole: Any = audit.record_each
+    whole: Any = (audit.record_each, audit.record_set)
     if not recorded:
-        audit.record_each = lambda *_, **__: None
+        audit.record_each = audit.record_set = lambda *_, **__: None  # type: ignore[assignment]
     try:
         yield
     finally:
-        audit.record_each = whole
+        audit.record_each, audit.record_set = whole
 
 
 def _finished(claim: Claim) -> Finished:

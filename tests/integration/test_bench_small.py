@@ -30,10 +30,10 @@ SUITE = {
     "audit, verify the whole log": {"read and hash only"},
     "audit, receipts made": {"the whole tree anew"},
     "audit, receipts checked": {"verify_receipt.py"},
-    "audit, results written": {"without the record"},
+    "audit, deliveries written": {"without the record"},
 }
 if postgres.there():
-    SUITE["audit, results written by 8 on PostgreSQL"] = {"without the record"}
+    SUITE["audit, deliveries written by 8 on PostgreSQL"] = {"without the record"}
 MAILS = 3
 
 
