@@ -24,7 +24,7 @@ def reconcile(
     with_files: Annotated[bool, typer.Option("--files/--no-files", help="Decrypt and hash batch files too.")] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the record with the tables and the batch files; exit code 1 and every difference when they disagree.
+    """Compare the record with the tables, batch files and fax spool; exit code 1 and every difference if they differ.
 
     Every action, target and channel has to balance: signed = in some state + excluded by reason.
     """
@@ -57,6 +57,12 @@ def _differences(
     yield from replay.batches(session)
     for action in session.execute(select(Action).order_by(Action.id)).scalars().all():
         yield from _books(session, action)
+    if inst.spool is not None and inst.spool.folder.is_dir():
+        checked["faxes in the spool"] = 0
+        for found in holdings.spool(session, inst.spool):
+            checked["faxes in the spool"] += 1
+            if found is not None:
+                yield found
     if with_files:
         checked["files"] = 0
         for one in holdings.files(session, store=inst.store, keys=inst.keys):

@@ -94,6 +94,15 @@ class Spool:
         found = (attempt(path.stem) for path in self.folder.glob("F*.json") if not path.name.endswith(RESULT))
         return sorted(one for one in found if one is not None)
 
+    def whole(self, attempt_id: int) -> bool:
+        """Whether the pages of a job are those that it names."""
+        try:
+            facts = json.loads(self.job_file(attempt_id).read_bytes())
+            pages = (self.folder / f"{name(attempt_id)}.tiff").read_bytes()
+        except (OSError, ValueError):
+            return False
+        return isinstance(facts, dict) and facts.get("sha256") == hashlib.sha256(pages).hexdigest()
+
     def results(self) -> Iterator[tuple[str, Result | InputError]]:
         """The results that lie in the spool, by name of their file; or why one cannot be read."""
         for path in sorted(self.folder.glob(f"F*{RESULT}")):

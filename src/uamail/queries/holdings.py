@@ -1,4 +1,4 @@
-"""Holdings: the files of print batches beside the hashes on the record, down to every file that a manifest names."""
+"""Holdings: the files of print batches beside the hashes on the record, and the fax spool beside the letters."""
 
 import hashlib
 import json
@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uamail.errors import SettingError, StoreError
-from uamail.models import AuditEvent, AuditSpan, Batch, BatchFile
+from uamail.fax import result
+from uamail.fax.spool import Spool
+from uamail.models import Attempt, AuditEvent, AuditSpan, Batch, BatchFile, Delivery
 from uamail.queries.replay import Difference
 from uamail.store import Store
 from uamail.vault import Keyring
@@ -18,6 +20,8 @@ from uamail.vault import Keyring
 _UNLISTED = ("manifest.json", "SHA256SUMS")
 # Batches that have no files: not laid out yet, to be laid out anew, or given up.
 _BARE = ("open", "sealed", "cancelled")
+# Where a letter may be whose fax lies in the spool without an answer; erased and withdrawn ones are gone from there.
+_IN_SPOOL = ("claimed", "uncertain", "accepted")
 
 
 def files(session: Session, *, store: Store, keys: Keyring) -> Iterator[Difference | None]:
@@ -31,6 +35,22 @@ def files(session: Session, *, store: Store, keys: Keyring) -> Iterator[Differen
             yield from _unopened(batch, facts, rows)
         else:
             yield from _opened(batch, facts, rows, store=store, keys=keys)
+
+
+def spool(session: Session, spool: Spool) -> Iterator[Difference | None]:
+    """The jobs that a fax server has not answered: each is of a letter that was handed over; None for such a one."""
+    for attempt_id in spool.jobs():
+        query = select(Delivery.channel, Delivery.state).join(Attempt, Attempt.delivery_id == Delivery.id)
+        row = session.execute(query.where(Attempt.id == attempt_id)).first()
+        told = f"{row.channel}, {row.state}" if row else "no such try"
+        if row is None or row.channel != "fax" or row.state not in _IN_SPOOL:
+            yield Difference(subject="fax", id=result.name(attempt_id), record=told, kept="a job in the spool")
+        elif not spool.whole(attempt_id):
+            yield Difference(
+                subject="fax", id=result.name(attempt_id), record=told, kept="its pages are not those of the job"
+            )
+        else:
+            yield None
 
 
 def _unopened(batch: Batch, facts: dict[str, Any], rows: dict[str, BatchFile]) -> Iterator[Difference | None]:

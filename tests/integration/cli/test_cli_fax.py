@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from tests.acceptance.desk import Desk
 from tests.support import faxes
 from tests.support.faxes import NUMBER, Server
 from tests.support.world import World
 from uamail.fax.spool import Spool
-from uamail.models import Delivery
+from uamail.models import Delivery, Lane
+from uamail.pipeline.claim import Claim
 
 
 @pytest.fixture
@@ -65,6 +67,34 @@ def test_jobs_without_a_result_are_listed(faxing: Desk) -> None:
 
     assert (job["job"], job["attempt"]) == ("F7", 7)
     assert job["waits_seconds"] >= 0
+
+
+def test_reconcile_compares_the_spool_with_the_letters(faxing: Desk, world: World) -> None:
+    claims = fax_claims(world)
+    spool = Spool(faxing.home / "fax")
+    for claim in claims:
+        with spool.job(claim.attempt_id, number=NUMBER, tiff=b"pages", pages=1) as draft:
+            spool.appear(draft, claim.attempt_id)
+    sound = faxing.ask("audit", "reconcile")
+    with spool.job(4711, number=NUMBER, tiff=b"x", pages=1) as draft:
+        spool.appear(draft, 4711)
+    (spool.folder / f"F{claims[0].attempt_id}.tiff").write_bytes(b"other pages")
+
+    said = faxing.quick("audit", "reconcile", "--json")
+
+    assert (sound["ok"], sound["checked"]["faxes in the spool"]) == (True, len(claims))
+    assert said.code == 1
+    assert {(one["id"], one["record"], one["kept"]) for one in said.json["differences"]} == {
+        ("F4711", "no such try", "a job in the spool"),
+        (f"F{claims[0].attempt_id}", "fax, claimed", "its pages are not those of the job"),
+    }
+
+
+def fax_claims(world: World) -> list[Claim]:
+    """Every letter by fax, in a worker's hands."""
+    with world.inst.db.reading() as session:
+        lanes = session.execute(select(Lane.key).where(Lane.kind == "fax")).scalars().all()
+    return [claim for lane in lanes for claim in world.claim(lane, kinds=("fax",))]
 
 
 def test_collect_names_what_is_no_result(faxing: Desk) -> None:
