@@ -226,6 +226,10 @@ class ImportSettings(_Section):
     chunk: int = Field(ge=1)
 
 
+class WebSettings(_Section):
+    public_url: str = Field(pattern=r"^(https://[^/\s?#]+(/[^\s?#]*[^/\s?#])?|http://127\.0\.0\.1:[0-9]+)?$")
+
+
 class AuditSettings(_Section):
     origin: str
     checkpoint_seconds: float = Field(ge=0)
@@ -317,6 +321,7 @@ class Settings(BaseSettings):
     release: ReleaseSettings
     intake: ImportSettings
     audit: AuditSettings
+    web: WebSettings
     alerts: AlertSettings
     staff: dict[str, StaffSettings]
     metrics: MetricsSettings

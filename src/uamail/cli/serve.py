@@ -14,7 +14,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8021,
 ) -> None:
-    """Serve /healthz, /metrics (to this machine), /log/ and providers' calls (/hooks/); Ctrl-C or SIGTERM ends it."""
+    """Serve /healthz, /metrics (to this machine), /log/, /letters/ and /hooks/; Ctrl-C or SIGTERM ends it."""
     # No other verb needs a web server.
     from uamail.web import server
 

@@ -34,6 +34,7 @@ class Mailing(Core):
             keys=self.keys,
             templates_dir=self.settings.operator_templates,
             gateway=self.gateway,
+            public_url=self.settings.web.public_url,
         )
 
     @cached_property

@@ -33,11 +33,13 @@ def receipt(
     lines: Sequence[ReceiptLine],
     checkpoint: str | None,
     occasion: str,
+    page: str | None = None,
     templates_dir: Path | None = None,
 ) -> MailWords:
     """The mail for one of OCCASIONS, in the supporter's language or else in English.
 
-    The subject says nothing about country, target or case, because it shows on locked screens and in logs;
+    `page` is the address of their private page, if there is one. The subject says nothing about country, target or
+    case, because it shows on locked screens and in logs;
     the body holds states and the checkpoint, never the letter. Raises InputError for an occasion or a state
     that has no words.
     """
@@ -55,6 +57,8 @@ def receipt(
         "faxed": sorted({line.state for line in lines if line.channel == "fax"}),
         "checkpoint": checkpoint,
         "occasion": occasion,
+        "page": page,
+        "invite": statewords.page_words("invite", language=spoken, templates_dir=templates_dir),
     }
     return mail_words(f"{folder}/{spoken}", context, templates_dir=templates_dir)
 

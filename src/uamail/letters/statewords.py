@@ -56,6 +56,14 @@ def channel_words(channel: str, *, language: str, templates_dir: Path | None = N
     return str(_words(language, templates_dir).get("channel", {}).get(channel, channel))
 
 
+def page_words(key: str, *, language: str, templates_dir: Path | None = None) -> str:
+    """What the private page says in the words of `language`. Raises InputError for a key that has none."""
+    try:
+        return str(_words(language, templates_dir)["page"][key])
+    except KeyError:
+        raise InputError(f"mail/words/{language}.toml: no words for page.{key}") from None
+
+
 def fill(pattern: str, values: Mapping[str, str]) -> str:
     """`pattern` with its {values}; a part in [brackets] goes when one of its values is not known.
 

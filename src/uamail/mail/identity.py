@@ -1,4 +1,4 @@
-"""Names that uamail gives to mail: the Message-ID and the bounce address, both keyed so that they tell nothing."""
+"""Names that uamail gives: of mails, bounce addresses and private pages, all keyed so that they tell nothing."""
 
 import hashlib
 import hmac
@@ -12,6 +12,7 @@ _MIN_KEY = 16  # bytes
 # What a Message-ID and a bounce address look like before the @: for those who look for them in texts and logs.
 MESSAGE_ID = r"[0-9a-f]{40}"
 BOUNCE = r"b-[0-9a-f]{16}-[0-9a-f]{20}"
+_PAGE = re.compile(r"[0-9a-f]{48}")
 _LOCAL = re.compile(r"b-([0-9a-f]{16})-([0-9a-f]{20})")
 
 
@@ -42,6 +43,25 @@ def unverp(key: bytes, address: str) -> int | None:
     tag, token = bytes.fromhex(found[2]), bytes.fromhex(found[1])
     delivery_id = int.from_bytes(_pad(key, tag, token), "big")
     return delivery_id if hmac.compare_digest(_local(key, delivery_id), local) else None
+
+
+def page(key: bytes, appeal_id: int) -> str:
+    """The name of a supporter's private page: 48 hexadecimal digits that nobody can guess or count by (128-bit MAC).
+
+    Made as `verp` is; whoever has the name has the page.
+    """
+    number = _number(appeal_id)
+    tag = _mac(key, b"page", number)[:16]
+    return _pad(key, tag, number).hex() + tag.hex()
+
+
+def unpage(key: bytes, name: str) -> int | None:
+    """The appeal of a private page, or None when we never gave that name; time is constant."""
+    if not _PAGE.fullmatch(name):
+        return None
+    token, tag = bytes.fromhex(name[:16]), bytes.fromhex(name[16:])
+    appeal_id = int.from_bytes(_pad(key, tag, token))
+    return appeal_id if hmac.compare_digest(page(key, appeal_id), name) else None
 
 
 def _local(key: bytes, delivery_id: int) -> str:

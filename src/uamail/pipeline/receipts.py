@@ -12,6 +12,7 @@ from uamail import identity
 from uamail.letters.language import match
 from uamail.letters.receipt import OCCASIONS, ReceiptLine, available, receipt
 from uamail.letters.words import MailWords
+from uamail.mail.identity import page
 from uamail.models import ActionRevision, Appeal, AuditCheckpoint, Batch, Delivery, Signer, Target, VaultItem
 from uamail.models.batch import name_of
 from uamail.models.delivery import LEAVING, LETTERS
@@ -24,6 +25,7 @@ class Notice:
     """One mail to a supporter with all that is needed to write it; the address still sealed."""
 
     delivery_id: int
+    appeal_id: int
     occasion: str
     language: str
     signer_id: int
@@ -52,6 +54,7 @@ def notices(session: Session, delivery_ids: Sequence[int]) -> list[Notice]:
     return [
         Notice(
             delivery_id=row.Delivery.id,
+            appeal_id=row.Delivery.appeal_id,
             occasion=row.Delivery.occasion,
             language=row.Delivery.language,
             signer_id=row.signer_id,
@@ -79,10 +82,45 @@ class Told:
         return f"Told(language={self.language!r})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How the letters of one appeal stand, for the page of its signer; `ids` are their deliveries, in that order."""
+
+    language: str
+    reference: str
+    title: str
+    lines: tuple[ReceiptLine, ...]
+    ids: tuple[int, ...]
+
+
+def standing(session: Session, appeal_id: int, *, templates_dir: Any = None) -> Standing | None:
+    """None when there is no such appeal, or its signer was forgotten."""
+    query = (
+        select(Appeal.language, ActionRevision.content)
+        .join(ActionRevision, ActionRevision.id == Appeal.revision_id)
+        .join(Signer, Signer.id == Appeal.signer_id)
+        .where(Appeal.id == appeal_id, Appeal.state != "erased", Signer.wrapped_key.is_not(None))
+    )
+    row = session.execute(query).first()
+    if row is None:
+        return None
+    spoken = match(row.language, available("mail/receipt", templates_dir)) or "en"
+    letters = _letters(session, [appeal_id]).get(appeal_id, [])
+    return Standing(
+        language=spoken,
+        reference=f"UA {row.content['ua']}",
+        title=in_language(row.content["title"], spoken),
+        lines=tuple(_line(letter, spoken) for letter in letters),
+        ids=tuple(letter["id"] for letter in letters),
+    )
+
+
 def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, list[dict[str, Any]]]:
     query = (
         select(Delivery.appeal_id, Delivery.channel, Delivery.state, Delivery.reason, Delivery.changed_at, Target.name)
-        .add_columns(Delivery.batch_id, Batch.parent_id, Batch.reprint, Delivery.carrier_id, Target.position)
+        .add_columns(
+            Delivery.id, Delivery.batch_id, Batch.parent_id, Batch.reprint, Delivery.carrier_id, Target.position
+        )
         .join(Target, Target.id == Delivery.target_id)
         .outerjoin(Batch, Batch.id == Delivery.batch_id)
         .where(Delivery.appeal_id.in_(appeal_ids), Delivery.kind.in_(LETTERS))
@@ -95,6 +133,7 @@ def _letters(session: Session, appeal_ids: Sequence[int | None]) -> dict[int, li
         listed = row.carrier_id is not None and row.state == "batched"
         found.setdefault(row.appeal_id, []).append(
             {
+                "id": row.id,
                 "name": row.name,
                 "channel": row.channel,
                 # Listed in a mail that has not gone yet: to its signer it waits as before.
@@ -117,8 +156,11 @@ def _signers(session: Session, carriers: Collection[int]) -> dict[int, int]:
     return {carrier: n for carrier, n in rows if carrier is not None}
 
 
-def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
-    """The words of the mail, and whom it is for. Raises InputError where a template is wrong."""
+def tell(notice: Notice, *, keys: Keyring, public_url: str = "", templates_dir: Any = None) -> Told:
+    """The words of the mail, and whom it is for; with a `public_url` it names their private page there.
+
+    Raises InputError where a template is wrong.
+    """
     person = identity.unseal(keys, notice.wrapped_key, notice.identity_box, signer_id=notice.signer_id)
     folder = f"mail/{OCCASIONS[notice.occasion]}"
     spoken = match(notice.language, available(folder, templates_dir)) or "en"
@@ -129,6 +171,7 @@ def tell(notice: Notice, *, keys: Keyring, templates_dir: Any = None) -> Told:
         lines=[_line(letter, spoken) for letter in notice.letters],
         checkpoint=notice.checkpoint,
         occasion=notice.occasion,
+        page=f"{public_url}/letters/{page(keys.message_id_key, notice.appeal_id)}" if public_url else None,
         templates_dir=templates_dir,
     )
     return Told(words=words, language=spoken, name=person.name, address=person.email or "")

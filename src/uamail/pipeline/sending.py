@@ -47,6 +47,7 @@ class House:
     keys: Keyring
     templates_dir: Path | None = None
     gateway: Gateway | None = None
+    public_url: str = ""
     skeletons: Skeletons = field(default_factory=Skeletons, repr=False, compare=False)
 
     @cached_property
@@ -170,7 +171,7 @@ def roll_mail(roll: Roll, *, house: House, now: datetime) -> Mail:
 
 def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
     """The e-mail of a receipt or notice: from the service, marked as automatic (RFC 3834)."""
-    told = tell(notice, keys=house.keys, templates_dir=house.templates_dir)
+    told = tell(notice, keys=house.keys, public_url=house.public_url, templates_dir=house.templates_dir)
     return Mail(
         sender=(house.mail.service_name, house.sender),
         to=(told.name, parse(told.address).addr),

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from uamail.installation import Installation
-from uamail.web import certificates, health, hooks, log
+from uamail.web import certificates, health, hooks, letters, log
 from uamail.web.guard import Guard
 
 
@@ -14,5 +14,6 @@ def make(inst: Installation, *, fetch: certificates.Fetch = certificates.fetch) 
     app.include_router(health.router)
     app.include_router(hooks.router)
     app.include_router(log.router)
+    app.include_router(letters.router)
     app.add_middleware(Guard)
     return app

@@ -26,6 +26,13 @@ def checkpoint(request: Request) -> Response:
     return Response(note, media_type="text/plain; charset=utf-8", headers=_BRIEFLY)
 
 
+@router.get("/keys")
+def keys(request: Request) -> Response:
+    """The verifier lines; whoever can be lied to here gets them over another channel as well."""
+    inst: Installation = request.app.state.inst
+    return Response(inst.log_keys.text(), media_type="text/plain; charset=utf-8", headers=_BRIEFLY)
+
+
 @router.get("/tile/{path:path}")
 def tile(path: str, request: Request) -> Response:
     """The hashes of one tile; 404 for one that no checkpoint covers yet."""

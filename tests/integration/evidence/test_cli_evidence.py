@@ -14,6 +14,9 @@ import pytest
 
 from tests.acceptance.desk import Desk
 from tests.integration.evidence.day import Office, checker, grow, meddle
+from tests.integration.web.test_serve import ask, served
+from uamail.installation import open_home
+from uamail.mail import identity
 
 
 def test_receipt_proves_the_very_bytes(office: Office, tmp_path: Path) -> None:
@@ -304,3 +307,27 @@ def test_sampled_bundle_is_checked_by_a_stranger(office: Office, tmp_path: Path)
         assert facts["entry"] in [{k: v for k, v in one.items() if k not in {"seq", "subject"}} for one in story]
     assert len(proofs) == 8
     assert office.desk.quick("audit", "sample", "--seed", "dice", "--out", folder).code == 2
+
+
+def test_supporter_opens_the_proof_on_the_private_page(office: Office, tmp_path: Path) -> None:
+    letter = office.accepted()
+    inst = open_home(office.desk.home)
+    name = identity.page(inst.keys.message_id_key, letter["appeal"])
+    inst.close()
+    with served(office.desk) as port:
+        html = ask(port, "GET", f"/letters/{name}")[2].decode()
+        proofs = [ask(port, "POST", f"/letters/{name}/{number}/proof")[2] for number in (1, 2)]
+    file, mail = tmp_path / "one.tlog-proof", tmp_path / "mail.eml"
+    mail.write_bytes(office.arrived[letter["message_id"]])
+    key = office.desk.ask("audit", "key")["verifier"]
+    told = []
+    for proof in proofs:
+        file.write_bytes(proof)
+        told.append(checker(tmp_path, file, "--key", key, "--letter", mail))
+
+    assert html.count("/proof") >= 2
+    assert 0 in {one.code for one in told}
+    assert any(
+        "receipt:opened" in str(one) and one["actor"] == "supporter"
+        for one in office.desk.ask("audit", "explain", letter["id"])["events"]
+    )
