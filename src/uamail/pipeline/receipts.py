@@ -91,12 +91,14 @@ class Standing:
     title: str
     lines: tuple[ReceiptLine, ...]
     ids: tuple[int, ...]
+    contact: bool = True
+    withdrawn: bool = False
 
 
 def standing(session: Session, appeal_id: int, *, templates_dir: Any = None) -> Standing | None:
     """None when there is no such appeal, or its signer was forgotten."""
     query = (
-        select(Appeal.language, ActionRevision.content)
+        select(Appeal.language, Appeal.state, Signer.contact, ActionRevision.content)
         .join(ActionRevision, ActionRevision.id == Appeal.revision_id)
         .join(Signer, Signer.id == Appeal.signer_id)
         .where(Appeal.id == appeal_id, Appeal.state != "erased", Signer.wrapped_key.is_not(None))
@@ -112,6 +114,8 @@ def standing(session: Session, appeal_id: int, *, templates_dir: Any = None) -> 
         title=in_language(row.content["title"], spoken),
         lines=tuple(_line(letter, spoken) for letter in letters),
         ids=tuple(letter["id"] for letter in letters),
+        contact=row.contact,
+        withdrawn=row.state == "withdrawn",
     )
 
 
@@ -171,10 +175,15 @@ def tell(notice: Notice, *, keys: Keyring, public_url: str = "", templates_dir: 
         lines=[_line(letter, spoken) for letter in notice.letters],
         checkpoint=notice.checkpoint,
         occasion=notice.occasion,
-        page=f"{public_url}/letters/{page(keys.message_id_key, notice.appeal_id)}" if public_url else None,
+        page=address(notice, keys=keys, public_url=public_url),
         templates_dir=templates_dir,
     )
     return Told(words=words, language=spoken, name=person.name, address=person.email or "")
+
+
+def address(notice: Notice, *, keys: Keyring, public_url: str) -> str | None:
+    """Where the private page of a notice's signer is; None where the house has no website."""
+    return f"{public_url}/letters/{page(keys.message_id_key, notice.appeal_id)}" if public_url else None
 
 
 def _line(letter: Mapping[str, Any], tag: str) -> ReceiptLine:

@@ -28,7 +28,7 @@ from uamail.pipeline import rolls
 from uamail.pipeline.claim import Claim, Finished, Marker
 from uamail.pipeline.faxing import Faxed, spool_mailbox
 from uamail.pipeline.faxing import reference as fax_reference
-from uamail.pipeline.receipts import Notice, tell
+from uamail.pipeline.receipts import Notice, address, tell
 from uamail.pipeline.rolls import Roll
 from uamail.pipeline.writing import Brief, Revealing, write
 from uamail.printing.facsimile import Facsimile
@@ -171,6 +171,7 @@ def roll_mail(roll: Roll, *, house: House, now: datetime) -> Mail:
 
 def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
     """The e-mail of a receipt or notice: from the service, marked as automatic (RFC 3834)."""
+    page = address(notice, keys=house.keys, public_url=house.public_url)
     told = tell(notice, keys=house.keys, public_url=house.public_url, templates_dir=house.templates_dir)
     return Mail(
         sender=(house.mail.service_name, house.sender),
@@ -182,6 +183,8 @@ def notice_mail(notice: Notice, *, house: House, now: datetime) -> Mail:
         message_id=house.message_id(notice.delivery_id),
         date=now,
         auto=True,
+        # One click, without a login (RFC 8058).
+        unsubscribe=f"{page}/stop" if page else None,
     )
 
 

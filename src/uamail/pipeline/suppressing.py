@@ -1,4 +1,4 @@
-"""Suppressing: an address is not written to any more, and its queued letters stop."""
+"""Suppressing: an address or a signer is not written to any more, and what is queued for them stops."""
 
 from datetime import datetime
 
@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from uamail.event import Event
 from uamail.mail.address import parse
-from uamail.models import Delivery, Suppression, Target, audit, delivery
+from uamail.models import Appeal, Delivery, Signer, Suppression, Target, audit, delivery
 from uamail.models.base import insert_missing
+from uamail.models.delivery import SUPPORTER
 from uamail.vault import Keyring
 
 
@@ -54,4 +55,23 @@ def lift(session: Session, address: str, *, keys: Keyring, now: datetime, actor:
     )
     ids = session.execute(waiting).scalars().all()
     delivery.move(session, ids, from_="suppressed", to="queued", now=now, actor=actor, due_at=now)
+    return True
+
+
+def contact(session: Session, appeal_id: int, *, wanted: bool, now: datetime, actor: str) -> bool:
+    """Write to the signer of an appeal no more, or again; what waits for them is stopped. False: it was so already."""
+    signer = session.execute(
+        select(Signer).join(Appeal, Appeal.signer_id == Signer.id).where(Appeal.id == appeal_id).with_for_update()
+    ).scalar_one()
+    if signer.contact == wanted:
+        return False
+    signer.contact = wanted
+    event = Event("appeal:heard", now, actor) if wanted else Event("appeal:silenced", now, actor)
+    audit.record_set(session, event, "appeal", [appeal_id])
+    mine = select(Appeal.id).where(Appeal.signer_id == signer.id)
+    waiting = select(Delivery.id).where(
+        Delivery.appeal_id.in_(mine), Delivery.kind.in_(SUPPORTER), Delivery.state == "queued"
+    )
+    ids = session.execute(waiting).scalars().all() if not wanted else ()
+    delivery.move(session, ids, from_="queued", to="cancelled", now=now, actor=actor)
     return True

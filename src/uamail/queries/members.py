@@ -45,6 +45,9 @@ class Members:
         groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
         self._open = [] if whole else groups.pop()
         for group in groups:
+            if len(group) == 1 and _single(group[0]):
+                yield group[0]
+                continue
             seq, body, leaf = map(_as_bytes, group[0][:3])
             spans = sorted((row[4], row[5]) for row in group if row[4] is not None and row[5] is not None)
             if len({row[3] for row in group}) != 1 or not _committed(body, group[0][3], spans):

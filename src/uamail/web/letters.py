@@ -1,10 +1,11 @@
-"""A supporter's private page: how their letters stand, and the proof of each. Whoever has its address has the page."""
+"""A supporter's private page: how their letters stand, their proofs, no more mail. Whoever has its address has it."""
 
 import base64
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,7 +18,7 @@ from uamail.letters import environment, statewords
 from uamail.letters.language import direction
 from uamail.mail.identity import unpage
 from uamail.models import audit
-from uamail.pipeline import receipts
+from uamail.pipeline import recall, receipts, suppressing
 from uamail.pipeline.receipts import Standing
 from uamail.queries import proving
 
@@ -26,6 +27,10 @@ router = APIRouter(prefix="/letters")
 # Who is on record for what happens on this page.
 _ACTOR = "supporter"
 _CHECKER = Path(verify_receipt.__file__)
+_WORDS = (
+    *("title", "keep", "proof", "about", "checker", "key"),
+    *("stop", "stopped", "again", "withdraw", "sure", "withdrawn", "back"),
+)
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -36,14 +41,43 @@ def checker() -> Response:
 
 
 @router.get("/{name}")
+@router.get("/{name}/stop")
 def page(name: str, request: Request) -> Response:
-    """The page; 404 for a name that we never gave, and for whom we have forgotten."""
+    """The page; 404 for a name that we never gave, and for whom we have forgotten. Looking changes nothing."""
+    inst: Installation = request.app.state.inst
+    return _shown(inst, name)
+
+
+@router.post("/{name}/stop")
+def stop(name: str, request: Request) -> Response:
+    """Write no more: of the page's own button, and of a mail program's (RFC 8058: one click, no redirect)."""
+    return _contact(request, name, wanted=False)
+
+
+@router.post("/{name}/again")
+def again(name: str, request: Request) -> Response:
+    """Write again."""
+    return _contact(request, name, wanted=True)
+
+
+@router.get("/{name}/withdraw")
+def ask(name: str, request: Request) -> Response:
+    """Whether they are sure."""
+    inst: Installation = request.app.state.inst
+    return _shown(inst, name, asking=True)
+
+
+@router.post("/{name}/withdraw")
+def withdraw(name: str, request: Request) -> Response:
+    """Take the letters back; a second time changes nothing."""
     inst: Installation = request.app.state.inst
     found = _standing(inst, name)
     if found is None:
         return _missing()
-    html = environment.render("web/letters.html", _context(found, name), templates_dir=inst.settings.operator_templates)
-    return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(html)})
+    if not found.withdrawn:
+        with inst.db.scope() as session:
+            recall.withdraw(session, _appeal(inst, name), now=db.now(session), actor=_ACTOR)
+    return _shown(inst, name)
 
 
 @router.post("/{name}/{number}/proof")
@@ -67,17 +101,37 @@ def proof(name: str, number: int, request: Request) -> Response:
     return Response(made.text(), media_type="text/plain; charset=utf-8", headers={"Content-Disposition": file})
 
 
+def _contact(request: Request, name: str, *, wanted: bool) -> Response:
+    inst: Installation = request.app.state.inst
+    if _standing(inst, name) is None:
+        return _missing()
+    with inst.db.scope() as session:
+        suppressing.contact(session, _appeal(inst, name), wanted=wanted, now=db.now(session), actor=_ACTOR)
+    return _shown(inst, name)
+
+
+def _appeal(inst: Installation, name: str) -> int:
+    """The appeal of a name, 0 for one that we never gave."""
+    return unpage(inst.keys.message_id_key, name) or 0
+
+
 def _standing(inst: Installation, name: str) -> Standing | None:
-    appeal_id = unpage(inst.keys.message_id_key, name)
-    if appeal_id is None:
-        return None
     with inst.db.reading() as session:
-        return receipts.standing(session, appeal_id, templates_dir=inst.settings.operator_templates)
+        return receipts.standing(session, _appeal(inst, name), templates_dir=inst.settings.operator_templates)
 
 
-def _context(found: Standing, name: str) -> dict[str, Any]:
-    said = {key: statewords.page_words(key, language=found.language) for key in ("title", "keep", "proof", "about")}
-    said |= {key: statewords.page_words(key, language=found.language) for key in ("checker", "key")}
+def _shown(inst: Installation, name: str, *, asking: bool = False) -> Response:
+    found = _standing(inst, name)
+    if found is None:
+        return _missing()
+    root = urlsplit(inst.settings.web.public_url).path
+    context = {**_context(found, name, root=root), "asking": asking and not found.withdrawn}
+    html = environment.render("web/letters.html", context, templates_dir=inst.settings.operator_templates)
+    return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _policy(html)})
+
+
+def _context(found: Standing, name: str, *, root: str = "") -> dict[str, Any]:
+    said = {key: statewords.page_words(key, language=found.language) for key in _WORDS}
     rows = [
         {
             "number": str(number),
@@ -93,8 +147,12 @@ def _context(found: Standing, name: str) -> dict[str, Any]:
         "direction": direction(found.language),
         "reference": found.reference,
         "case": found.title,
-        "name": name,
+        # From the root: the page is shown at several addresses.
+        "root": root,
+        "here": f"{root}/letters/{name}",
         "lines": rows,
+        "contact": found.contact,
+        "gone": found.withdrawn,
     }
 
 

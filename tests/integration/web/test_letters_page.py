@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,13 @@ from uamail.installation import open_home
 from uamail.ledger.tree import Frontier
 from uamail.letters.receipt import ReceiptLine, receipt
 from uamail.mail import identity
-from uamail.models import Appeal
-from uamail.pipeline import erasing
+from uamail.mail.message import build
+from uamail.models import Appeal, Signer
+from uamail.models.delivery import LETTERS
+from uamail.pipeline import confirmation, erasing, receipts, sending
+from uamail.pipeline.claim import Claim
+
+GOVERNOR = "mailbox:governor@xugou.example"
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def test_page_says_how_the_letters_stand_and_who_nobody_is(desk: Desk, world: Wo
     html = body.decode()
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert '<html lang="de"' in html
-    assert html.count('method="post"') == 2
+    assert html.count("/proof") == 2
     assert "vom Mailserver" in html
     for private in ("Ada", "ada.", "post.example", "Beispielweg", "8000"):
         assert private not in html
@@ -130,3 +136,87 @@ def test_names_of_pages_tell_nothing_and_are_never_the_same(world: World) -> Non
     assert len({one[:12] for one in names}) == len(names)
     assert identity.unpage(bytes(32), names[0]) is None
     assert signature(1).name not in "".join(names)
+
+
+def contact(world: World, appeal: int = 1) -> bool:
+    with world.inst.db.reading() as session:
+        return session.get_one(Signer, session.get_one(Appeal, appeal).signer_id).contact
+
+
+def test_one_click_ends_our_mail_and_looking_does_not(desk: Desk, world: World) -> None:
+    here = f"/letters/{name(world)}"
+    one_click = {"Content_Type": "application/x-www-form-urlencoded"}
+    with served(desk) as port:
+        looked = ask(port, "GET", f"{here}/stop")
+        before = contact(world)
+        stopped = ask(port, "POST", f"{here}/stop", b"List-Unsubscribe=One-Click", **one_click)
+        after = contact(world)
+        twice = ask(port, "POST", f"{here}/stop")
+        ask(port, "POST", f"{here}/again")
+
+    assert (looked[0], stopped[0], twice[0]) == (200, 200, 200)
+    assert (before, after, contact(world), contact(world, 2)) == (True, False, True, True)
+    assert "Wir schreiben Ihnen nicht mehr." in stopped[2].decode()
+    assert "Wir schreiben Ihnen nicht mehr." not in looked[2].decode()
+    assert [one["actor"] for one in events(world, "appeal:silenced")] == ["supporter"]
+    assert len(events(world, "appeal:heard")) == 1
+
+
+def test_receipt_that_waits_is_not_sent_any_more(desk: Desk, world: World) -> None:
+    world.finish(*(result(claim, "accepted", "250 ok") for claim in begun(world)))
+    with world.scope() as session:
+        assert confirmation.confirm(session, keys=world.inst.keys, **world.when)
+    waiting = [one for one in world.deliveries() if one.kind not in LETTERS]
+    with served(desk) as port:
+        ask(port, "POST", f"/letters/{name(world)}/stop")
+
+    assert {one.state for one in waiting} == {"queued"}
+    states = {one.appeal_id: one.state for one in world.deliveries() if one.kind not in LETTERS}
+    assert states == {1: "cancelled", 2: "queued"}
+
+
+def begun(world: World) -> list[Claim]:
+    claims = [claim for lane in ("mailbox:president@gov.example", GOVERNOR) for claim in world.claim(lane)]
+    for claim in claims:
+        world.begin(claim)
+    return claims
+
+
+def test_letters_are_taken_back_after_a_question(desk: Desk, world: World) -> None:
+    here = f"/letters/{name(world)}"
+    with served(desk) as port:
+        question = ask(port, "GET", f"{here}/withdraw")
+        unchanged = {one.state for one in world.deliveries() if one.appeal_id == 1}
+        done = ask(port, "POST", f"{here}/withdraw")
+        again = ask(port, "POST", f"{here}/withdraw")
+
+    assert "lässt sich nicht zurückholen" in question[2].decode()
+    assert "withdrawn" not in unchanged
+    assert (done[0], again[0]) == (200, 200)
+    assert "Sie haben Ihre Briefe zurückgenommen" in done[2].decode()
+    assert sorted(one.state for one in world.deliveries() if one.appeal_id == 1) == ["accepted", "withdrawn"]
+    assert [one["actor"] for one in events(world, "appeal:withdrawn")] == ["supporter"]
+
+
+@pytest.mark.parametrize("path", ["stop", "again", "withdraw"])
+def test_unknown_names_change_nothing(desk: Desk, world: World, path: str) -> None:
+    with served(desk) as port:
+        found = [ask(port, method, f"/letters/{'0' * 48}/{path}")[0] for method in ("GET", "POST")]
+
+    assert set(found) <= {404, 405}
+    assert not events(world, "appeal:silenced") + events(world, "appeal:withdrawn")
+
+
+@pytest.mark.parametrize(("url", "one_click"), [("https://letters.example/ua", True), ("", False)])
+def test_receipt_carries_the_way_out(desk: Desk, world: World, url: str, one_click: bool) -> None:
+    world.finish(*(result(claim, "accepted", "250 ok") for claim in begun(world)))
+    with world.scope() as session:
+        confirmation.confirm(session, keys=world.inst.keys, **world.when)
+    [first, *_] = [one.id for one in world.deliveries() if one.kind not in LETTERS]
+    with world.inst.db.reading() as session:
+        [notice] = receipts.notices(session, [first])
+    mail = sending.notice_mail(notice, house=replace(world.inst.house, public_url=url), now=world.now)
+    data = build(mail).decode("ascii")
+
+    assert ("List-Unsubscribe-Post: List-Unsubscribe=One-Click" in data) == one_click
+    assert (f"<{url}/letters/{name(world, notice.appeal_id)}/stop>" in data.replace("\r\n ", "")) == one_click
