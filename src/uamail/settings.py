@@ -398,6 +398,7 @@ def load(home: Path) -> Settings:
     except ValidationError as error:
         raise _explained(error) from error
     _check_dkim(made)
+    _check_pause(made)
     return made
 
 
@@ -421,6 +422,15 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _check_pause(settings: Settings) -> None:
+    """A record that is signed less often than it may wait would stop all mail for good."""
+    pause, every = settings.audit.pause_minutes, settings.audit.checkpoint_seconds
+    if pause and pause * 60 <= 2 * every:
+        raise SettingError(
+            "audit.pause_minutes", pause, f"must be well over audit.checkpoint_seconds ({every:g} s), or 0"
+        )
 
 
 def _check_dkim(settings: Settings) -> None:

@@ -196,3 +196,34 @@ def test_key_file_of_others_is_refused(loaded: Write, tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").chmod(0o600)
 
     assert found.dkim_key("rsa") == b"key"
+
+
+@pytest.mark.parametrize(("every", "pause"), [(600.0, 10.0), (400.0, 10.0)])
+def test_pause_that_would_stop_all_mail_is_refused(loaded: Write, every: float, pause: float) -> None:
+    text = f"[audit]\ncheckpoint_seconds = {every}\npause_minutes = {pause}\n"
+
+    with pytest.raises(SettingError, match="pause_minutes"):
+        loaded(text)
+
+
+def test_record_may_be_signed_seldom_where_nothing_pauses(loaded: Write) -> None:
+    text = "[audit]\ncheckpoint_seconds = 3600.0\npause_minutes = 0\n"
+
+    assert loaded(text).audit.pause_minutes == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["http://letters.example", "https://letters.example/", "https://", "https://a b", "https://x/?q", "ftp://x"]
+)
+def test_address_that_no_mail_program_would_trust_is_refused(loaded: Write, url: str) -> None:
+    text = f'[web]\npublic_url = "{url}"\n'
+
+    with pytest.raises(SettingError, match="public_url"):
+        loaded(text)
+
+
+@pytest.mark.parametrize("url", ["", "https://letters.example", "https://x.example/ua/1", "http://127.0.0.1:8021"])
+def test_address_of_the_house(loaded: Write, url: str) -> None:
+    text = f'[web]\npublic_url = "{url}"\n'
+
+    assert loaded(text).web.public_url == url
