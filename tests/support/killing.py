@@ -25,8 +25,8 @@ MID_BODY = "mid-body"
 POINTS = (*killpoint.POINTS, MID_BODY)
 # There and nowhere else a letter has been begun, and its reply is in no file: it must come out as uncertain.
 BEGUN = frozenset({"after-intent", MID_BODY, "after-dot", "after-reply"})
-# Reached by a thread that records results while the loop sends on.
-BESIDE = frozenset({"before-outcome", "in-outcome", "after-outcome"})
+# Reached by a thread that records results, or has done with its lane, while another letter is perhaps under way.
+BESIDE = frozenset({"before-outcome", "in-outcome", "after-outcome", "before-ack"})
 CONNECTIONS = 1
 # And no longer waits than needed: a dead worker's lane is free again when its token's time is over.
 ONE_BY_ONE = {

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +73,8 @@ def _ahead(session: Session, terms_of: Callable[[str], dispatch.Terms | None], s
         terms = terms_of(keys[lane].partition(":")[0])
         if terms is None:
             continue
+        # Nobody signs the record in a foretold hour.
+        terms = replace(terms, record_lag=None)
         claimed = dispatch.claim(session, lane, terms=terms, worker="outlook", now=at)
         if claimed.claims:
             left -= len(claimed.claims)
