@@ -17,6 +17,8 @@ SELECT l.id, e.body, l.leaf_hash, s.subject, s.first_id, s.last_id, e.type, e.at
 LEFT JOIN audit_event e ON e.id = l.event_id LEFT JOIN audit_span s ON s.event_id = l.event_id
 WHERE l.id >= {first} AND l.id < {end} ORDER BY l.id
 """
+# Before the time of an entry stands only who acted: as far as one looks for it.
+_NEAR = 120
 # seq, body, leaf hash, one span (subject, first id, last id), and the type and the time beside the entry
 _Row: TypeAlias = tuple[int, Any, Any, str | None, int | None, int | None, str | None, Any]
 
@@ -34,7 +36,7 @@ class Members:
         for chunk in chunks:
             rows = [*self._open, *chunk]
             # Most entries have one row: then only the last one may not be whole.
-            if len({row[0] for row in rows}) == len(rows) and all(map(_single, rows)):
+            if len({row[0] for row in rows}) == len(rows) and _plain(rows):
                 self._open = [rows.pop()]
                 yield rows
             else:
@@ -45,7 +47,7 @@ class Members:
         groups = [list(group) for _, group in groupby(rows, key=itemgetter(0))]
         self._open = [] if whole else groups.pop()
         for group in groups:
-            if len(group) == 1 and _single(group[0]):
+            if len(group) == 1 and _plain(group):
                 yield group[0]
                 continue
             seq, body, leaf = map(_as_bytes, group[0][:3])
@@ -62,17 +64,33 @@ class Members:
             self.bad, self.problem = seq, f"entry {seq}: {problem}"
 
 
-def _single(row: _Row) -> bool:
-    """Whether an entry is sound and plainly covers just its one member; if not, it has to be looked at closely."""
-    _, body, leaf, subject, first, last, kind, at = row
-    if type(body) is not bytes or type(leaf) is not bytes or first is None or first != last:
-        return False
-    named, stamped = _beside(kind, at)
-    if named not in body or stamped not in body or subject != SUBJECTS[0] or b'"set":' in body:
-        return False
-    # Canonical JSON escapes the quotes inside a text: these bytes are a fact of the event or nowhere. The version "v"
-    # stands behind every fact.
-    return b'"delivery":%d,' % first in body
+def _plain(rows: Sequence[_Row]) -> bool:
+    """Whether every entry is sound and plainly covers just its one member; if not, they have to be looked at closely.
+
+    Canonical JSON sorts its keys and escapes the quotes inside a text: these bytes are a fact of the event or nowhere,
+    the time stands near the beginning, the type near the end, and a set behind a delivery.
+    """
+    known: tuple[str | None, Any] = (None, None)
+    named = stamped = end = b""
+    for _, body, leaf, subject, first, last, kind, at in rows:
+        if (kind, at) != known:
+            known = kind, at
+            named, stamped = _beside(kind, at)
+            end = named + b',"v":1}'
+        if (
+            first is None
+            or first != last
+            or subject != SUBJECTS[0]
+            or type(body) is not bytes
+            or type(leaf) is not bytes
+        ):
+            return False
+        if body.find(stamped, 0, _NEAR) < 0 or not (body.endswith(end) or named in body):
+            return False
+        place = body.find(b'"delivery":%d,' % first)
+        if place < 0 or body.find(b'"set":', place) >= 0:
+            return False
+    return True
 
 
 @lru_cache(maxsize=4096)
